@@ -1,0 +1,50 @@
+"""OpenAI's Chat Completions dialect, as spoken by OpenAI, Azure and every compatible server."""
+
+from ...types import Call, Outcome, RequestView
+from ..conversation import Answer, Conversation, Uncarried
+from ..dialect import WireError, patch_fields
+from ..openai_errors import read_error, write_error, write_error_event
+from . import reply, request, stream
+
+
+class ChatDialect:
+    """The `Dialect` of ``/v1/chat/completions``.
+
+    ``max_tokens_field`` is the name the upstream wants for the output limit when a request is translated: OpenAI asks
+    for ``max_completion_tokens``, compatible servers know ``max_tokens``.
+    """
+
+    name = "chat"
+
+    def __init__(self, max_tokens_field: str = "max_completion_tokens") -> None:
+        self._max_tokens_field = max_tokens_field
+
+    view = staticmethod(request.view)
+    read_request = staticmethod(request.read_request)
+    tap_reply = staticmethod(reply.tap_reply)
+    read_reply = staticmethod(reply.read_reply)
+    write_reply = staticmethod(reply.write_reply)
+    read_error = staticmethod(read_error)
+    write_error = staticmethod(write_error)
+    write_error_event = staticmethod(write_error_event)
+
+    def patch(self, body: bytes, model: str, *, ask_usage: bool) -> bytes:
+        changes: dict[str, object] = {"model": model}
+        if ask_usage:
+            changes["stream_options"] = {"include_usage": True}
+        return patch_fields(body, changes)
+
+    def write_request(self, conversation: Conversation, model: str, uncarried: Uncarried) -> bytes:
+        return request.write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field)
+
+    def tap_stream(self, call: Call, outcome: Outcome) -> stream.ChatTap:
+        return stream.ChatTap(call, outcome)
+
+    def stream_reader(self) -> stream.ChatStreamReader:
+        return stream.ChatStreamReader()
+
+    def stream_writer(self, call: Call) -> stream.ChatStreamWriter:
+        return stream.ChatStreamWriter(call)
+
+
+__all__ = ["Answer", "ChatDialect", "RequestView", "WireError"]

@@ -1,0 +1,200 @@
+"""Complete Chat Completions replies: what policies need of them, and the road to and from a neutral `Answer`."""
+
+from typing import Any
+
+import msgspec
+
+from ...errors import UpstreamBroken
+from ...types import Outcome, Usage
+from ..conversation import Answer, Choice, FinishReason, Part, Reasoning, Refusal, Text, ToolCall
+
+
+class PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    """DeepSeek's name for cached tokens."""
+
+
+class CalledFunction(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class WireToolCall(msgspec.Struct):
+    id: str | None = None
+    index: int | None = None
+    function: CalledFunction | None = None
+
+
+class WireMessage(msgspec.Struct):
+    """A reply's message, and a stream's delta: they share their fields."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    """vLLM's and OpenRouter's name for ``reasoning_content``."""
+    tool_calls: list[WireToolCall] | None = None
+
+
+class WireChoice(msgspec.Struct):
+    index: int = 0
+    message: WireMessage | None = None
+    finish_reason: str | None = None
+    logprobs: Any = None
+
+
+class _Reply(msgspec.Struct):
+    choices: list[WireChoice]
+    id: str | None = None
+    model: str | None = None
+    created: float | None = None
+    usage: WireUsage | None = None
+
+
+_REPLY = msgspec.json.Decoder(_Reply)
+
+
+def decode_reply(body: bytes) -> _Reply:
+    try:
+        return _REPLY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamBroken(f"the upstream's answer is not a chat completion: {exc}", upstream_status=200) from exc
+
+
+def read_usage(wire: WireUsage) -> Usage:
+    """OpenAI's counts: cached tokens are part of the prompt, reasoning tokens part of the completion."""
+    prompt_details, completion_details = wire.prompt_tokens_details, wire.completion_tokens_details
+    return Usage(
+        prompt=wire.prompt_tokens or 0,
+        completion=wire.completion_tokens or 0,
+        cached=(prompt_details.cached_tokens if prompt_details else None) or wire.prompt_cache_hit_tokens or 0,
+        reasoning=(completion_details.reasoning_tokens if completion_details else None) or 0,
+    )
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def tap_reply(body: bytes, outcome: Outcome) -> None:
+    wire = decode_reply(body)
+    outcome.model = wire.model
+    outcome.upstream_id = wire.id
+    if wire.usage:
+        outcome.usage = read_usage(wire.usage)
+    for choice in wire.choices:
+        message = choice.message
+        if message is None:
+            continue
+        outcome.output_chars += message_chars(message)
+        if choice.index == 0:
+            outcome.finish_reason = choice.finish_reason
+            outcome.text = message.content
+
+
+def message_chars(message: WireMessage) -> int:
+    """Characters of output in a message or delta; 0 means that it bears no content."""
+    chars = 0
+    if message.content:
+        chars = len(message.content)
+    if message.reasoning_content or message.reasoning:
+        chars += len(message.reasoning_content or message.reasoning or "")
+    if message.refusal:
+        chars += len(message.refusal)
+    if message.tool_calls:
+        for call in message.tool_calls:
+            if call.function:
+                chars += len(call.function.arguments or "") + len(call.function.name or "")
+    return chars
+
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+def read_finish(reason: str | None) -> FinishReason:
+    """OpenAI's finish reason; one that is not known means that the model stopped of itself."""
+    return _FINISH.get(reason or "stop", "stop")
+
+
+def read_reply(body: bytes) -> Answer:
+    wire = decode_reply(body)
+    return Answer(
+        id=wire.id or "",
+        model=wire.model or "",
+        created_s=int(wire.created or 0),
+        choices=[_read_choice(choice) for choice in wire.choices],
+        usage=read_usage(wire.usage) if wire.usage else Usage(source="none"),
+    )
+
+
+def _read_choice(wire: WireChoice) -> Choice:
+    message = wire.message or WireMessage()
+    parts: list[Part] = []
+    if reasoning := message.reasoning_content or message.reasoning:
+        parts.append(Reasoning(text=reasoning))
+    if message.content:
+        parts.append(Text(message.content))
+    if message.refusal:
+        parts.append(Refusal(message.refusal))
+    for number, call in enumerate(message.tool_calls or []):
+        function = call.function or CalledFunction()
+        parts.append(ToolCall(id=call.id or f"call_{number}", name=function.name or "",
+                              arguments=function.arguments or ""))
+    return Choice(index=wire.index, parts=parts, finish_reason=read_finish(wire.finish_reason), logprobs=wire.logprobs)
+
+
+def write_reply(answer: Answer) -> bytes:
+    wire: dict[str, Any] = {
+        "id": answer.id,
+        "object": "chat.completion",
+        "created": answer.created_s,
+        "model": answer.model,
+        "choices": [_write_choice(choice) for choice in answer.choices],
+    }
+    if answer.usage.source != "none":
+        wire["usage"] = write_usage(answer.usage)
+    return msgspec.json.encode(wire)
+
+
+def _write_choice(choice: Choice) -> dict[str, Any]:
+    texts = [part.text for part in choice.parts if isinstance(part, Text)]
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts else None, "refusal": None}
+    calls: list[dict[str, Any]] = []
+    for part in choice.parts:
+        match part:
+            case Reasoning(text=text) if text:
+                message["reasoning_content"] = message.get("reasoning_content", "") + text
+            case Refusal():
+                message["refusal"] = part.text
+            case ToolCall():
+                function = {"name": part.name, "arguments": part.arguments}
+                calls.append({"id": part.id, "type": "function", "function": function})
+    if calls:
+        message["tool_calls"] = calls
+    return {"index": choice.index, "message": message, "logprobs": choice.logprobs,
+            "finish_reason": choice.finish_reason}

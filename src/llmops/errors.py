@@ -1,0 +1,192 @@
+"""The error tree: everything that can go wrong with a call, each class with its HTTP status and wire code.
+
+::
+
+    LLMOpsError
+    ├── ConfigError                 the configuration cannot be used; the start stops, a reload is refused
+    ├── RequestError                the caller can mend it
+    │   ├── InvalidRequest          400  malformed or impossible request
+    │   │   └── UnsupportedParameter 400  the chosen deployment cannot carry a parameter
+    │   ├── UnknownRoute            404  no such path
+    │   ├── UnknownModel            404  no such model here
+    │   ├── MethodNotAllowed        405
+    │   ├── BodyTooLarge            413
+    │   └── HeadersTooLarge         431
+    ├── UpstreamError               the provider failed; nothing the caller did
+    │   ├── UpstreamUnreachable     502  no connection
+    │   ├── UpstreamBroken          502  an answer that is not one: HTML, garbage, cut short
+    │   ├── UpstreamCredential      502  the provider refused the gateway's own credential
+    │   ├── UpstreamUnavailable     503  the provider says it cannot serve now (5xx, overloaded)
+    │   ├── UpstreamTimeout         504  no answer in time
+    │   ├── UpstreamRateLimited     429  the provider asks to slow down
+    │   └── UpstreamRejected        4xx  the provider refused this request; its status and words are kept
+    ├── Draining                    503  the gateway is shutting down
+    ├── ClientDisconnected          499  the caller left; recorded, never sent
+    └── InternalError               500  a defect of ours, caught at the border and recorded
+
+``retryable`` says whether the same call may succeed elsewhere or later; ``kind`` is the family that dialects map
+to their own error types.
+"""
+
+from typing import ClassVar, Literal
+
+Kind = Literal["invalid_request", "authentication", "permission", "not_found", "too_large", "rate_limit", "upstream",
+               "overloaded", "timeout", "internal"]
+
+
+class LLMOpsError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    status: int = 500
+    code: ClassVar[str] = "internal_error"
+    kind: Kind = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class ConfigError(LLMOpsError):
+    """The configuration is unusable. ``problems`` holds one line per finding: key, value, what would be right."""
+
+    code = "config_error"
+
+    def __init__(self, problems: list[str], *, source: str = "configuration") -> None:
+        super().__init__(f"{source} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+class RequestError(LLMOpsError):
+    """The request is at fault; sending it again unchanged will fail again."""
+
+    status = 400
+    code = "invalid_request"
+    kind = "invalid_request"
+
+
+class InvalidRequest(RequestError):
+    """Malformed JSON, a wrong type, a missing or impossible value."""
+
+
+class UnsupportedParameter(InvalidRequest):
+    """The deployment behind this model speaks another dialect, which cannot carry the named parameters."""
+
+    code = "unsupported_parameter"
+
+
+class UnknownRoute(RequestError):
+    status = 404
+    code = "unknown_url"
+    kind = "not_found"
+
+
+class UnknownModel(RequestError):
+    status = 404
+    code = "model_not_found"
+    kind = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+    kind = "too_large"
+
+
+class HeadersTooLarge(RequestError):
+    status = 431
+    code = "headers_too_large"
+    kind = "too_large"
+
+
+class UpstreamError(LLMOpsError):
+    """The provider failed. ``upstream_status`` is what it answered, None where there was no answer."""
+
+    status = 502
+    code = "upstream_error"
+    kind = "upstream"
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        super().__init__(message, param=param, retry_after_s=retry_after_s)
+        self.upstream_status = upstream_status
+
+
+class UpstreamUnreachable(UpstreamError):
+    code = "upstream_unreachable"
+
+
+class UpstreamBroken(UpstreamError):
+    code = "upstream_broken"
+
+
+class UpstreamCredential(UpstreamError):
+    """401 or 403 from the provider: the gateway's credential, not the caller's, so the caller sees a 502."""
+
+    code = "upstream_credential"
+    retryable = False
+
+
+class UpstreamUnavailable(UpstreamError):
+    status = 503
+    code = "upstream_unavailable"
+    kind = "overloaded"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+    kind = "timeout"
+
+
+class UpstreamRateLimited(UpstreamError):
+    status = 429
+    code = "upstream_rate_limited"
+    kind = "rate_limit"
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider calls the request wrong. Its status and message reach the caller unchanged."""
+
+    code = "upstream_rejected"
+    kind = "invalid_request"
+    retryable = False
+
+    def __init__(self, message: str, *, upstream_status: int, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param, upstream_status=upstream_status)
+        self.status = upstream_status
+        self.upstream_code = code
+        if upstream_status == 404:
+            self.kind = "not_found"
+        elif upstream_status == 413:
+            self.kind = "too_large"
+
+
+class Draining(LLMOpsError):
+    status = 503
+    code = "draining"
+    kind = "overloaded"
+    retryable = True
+
+
+class ClientDisconnected(LLMOpsError):
+    status = 499
+    code = "client_disconnected"
+
+
+class InternalError(LLMOpsError):
+    """Raised only at a named border, from the unexpected exception that it wraps."""

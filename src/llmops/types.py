@@ -1,0 +1,133 @@
+"""The values that travel through the pipeline: a `Call` goes in, a `Reply` comes out.
+
+The unit of composition is the model call, not HTTP. A policy wraps the next handler and may read or set any field
+here; what one policy must tell another is a field on `Call` or `Reply`, never an import.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from .providers.deployment import Deployment
+
+Operation = Literal["chat", "responses", "messages", "count_tokens", "embeddings"]
+"""What a client asks for; each operation is one path of the data plane and one wire dialect."""
+
+Handler = Callable[["Call"], Awaitable["Reply"]]
+Policy = Callable[[Handler], Handler]
+
+UsageSource = Literal["provider", "estimated", "none"]
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one call. ``prompt`` includes ``cached`` and ``cache_write``; ``completion`` includes ``reasoning``."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    source: UsageSource = "provider"
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+
+NO_USAGE = Usage(source="none")
+
+
+class OutputContract(msgspec.Struct, frozen=True):
+    """What the caller demands of the answer's text: any JSON object, or JSON that fits ``schema`` (JSON Schema)."""
+
+    schema: bytes | None = None
+
+
+class MessageView(msgspec.Struct, frozen=True):
+    """One message as the request log sees it: its role and what is hashed. ``content`` is never stored as it is."""
+
+    role: str
+    content: bytes
+    length: int
+
+
+class RequestView(msgspec.Struct, kw_only=True):
+    """The few fields of a request that policies need, whatever its dialect."""
+
+    model: str
+    stream: bool = False
+    wants_usage: bool = False
+    """A stream whose client itself asked for the usage event."""
+    max_tokens: int | None = None
+    user: str | None = None
+    output: OutputContract | None = None
+    messages: list[MessageView] = []
+
+
+class Call(msgspec.Struct, kw_only=True, eq=False):
+    """One request to a model as it travels through the pipeline."""
+
+    operation: Operation
+    body: bytes
+    view: RequestView
+
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None = None
+    trace_flags: str = "01"
+    tracestate: str | None = None
+    started_at_s: float
+    started_s: float
+    """``started_at_s`` is wall clock, ``started_s`` monotonic."""
+
+    credential: str | None = None
+    client_ip: str | None = None
+    allow_dropped: bool = False
+
+    tenant: str = "default"
+    key_id: str | None = None
+    prompt_version: str | None = None
+    release_id: str | None = None
+    model: str | None = None
+    """The configured name that matched the requested model; bounded, so it may be a metric's label."""
+    deployment: "Deployment | None" = None
+    attempts: int = 0
+    keep_text: bool = False
+    """Set by a policy that needs the answer's text: a stream's text is then collected in `Outcome.text`."""
+    dropped: list[str] = []
+    """Parameters that the target dialect could not carry and that the caller allowed to be dropped."""
+
+
+class Outcome(msgspec.Struct, kw_only=True, eq=False):
+    """What a reply turned out to be. For a stream it fills while the stream flows and is final at its end."""
+
+    usage: Usage = NO_USAGE
+    finish_reason: str | None = None
+    model: str | None = None
+    """The model's name as the provider reports it."""
+    upstream_id: str | None = None
+    output_chars: int = 0
+    """Characters of output seen so far, for the estimate where the provider reports no usage."""
+    text: str | None = None
+    """The first choice's text, where it was decoded anyway or `Call.keep_text` asked for it."""
+    first_content_s: float | None = None
+    """Monotonic time of the first content-bearing event (a stream) or of the complete body."""
+
+
+class Reply(msgspec.Struct, kw_only=True, eq=False):
+    """An answer in the dialect of its call: a complete ``body``, or a ``stream`` of whole server-sent events.
+
+    A streaming reply is handed up only once its first content-bearing event has been seen, so a reply that exists is
+    committed; what fails before is raised, what fails after is raised out of ``stream``.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    headers: list[tuple[bytes, bytes]] = []
+    outcome: Outcome
+    cached: bool = False
+    json_valid: bool | None = None
