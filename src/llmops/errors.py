@@ -64,7 +64,7 @@ class RequestError(LLMOpsError):
 
     status = 400
     code = "invalid_request"
-    kind = "invalid_request"
+    kind: Kind = "invalid_request"
 
 
 class InvalidRequest(RequestError):
@@ -111,7 +111,7 @@ class UpstreamError(LLMOpsError):
 
     status = 502
     code = "upstream_error"
-    kind = "upstream"
+    kind: Kind = "upstream"
     retryable = True
 
     def __init__(
@@ -163,10 +163,12 @@ class UpstreamRejected(UpstreamError):
     """The provider calls the request wrong. Its status and message reach the caller unchanged."""
 
     code = "upstream_rejected"
-    kind = "invalid_request"
+    kind: Kind = "invalid_request"
     retryable = False
 
-    def __init__(self, message: str, *, upstream_status: int, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, upstream_status: int, param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message, param=param, upstream_status=upstream_status)
         self.status = upstream_status
         self.upstream_code = code

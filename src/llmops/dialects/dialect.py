@@ -125,12 +125,19 @@ def plain_error(body: bytes) -> WireError:
     return WireError(message=text or "(no message)")
 
 
-def patch_fields(body: bytes, changes: dict[str, Any]) -> bytes:
-    """Set top-level fields of a JSON object without rebuilding the others: their bytes are copied as they are."""
+_RAW_OBJECT: "msgspec.json.Decoder[dict[str, msgspec.Raw]]" = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def patch_fields(body: bytes, changes: dict[str, Any], merges: dict[str, dict[str, Any]] | None = None) -> bytes:
+    """Set top-level fields of a JSON object without rebuilding the others: their bytes are copied as they are.
+
+    ``merges`` are laid over objects that the body may hold already: their other members stay.
+    """
     fields = _RAW_OBJECT.decode(body)
     for name, value in changes.items():
         fields[name] = msgspec.Raw(msgspec.json.encode(value))
+    for name, members in (merges or {}).items():
+        present = fields.get(name)
+        held = msgspec.json.decode(present) if present is not None else None
+        fields[name] = msgspec.Raw(msgspec.json.encode({**(held or {}), **members}))
     return msgspec.json.encode(fields)
-
-
-_RAW_OBJECT: "msgspec.json.Decoder[dict[str, msgspec.Raw]]" = msgspec.json.Decoder(dict[str, msgspec.Raw])

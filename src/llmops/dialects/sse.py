@@ -4,8 +4,8 @@ Follows the WHATWG event-stream grammar: lines end in LF, CR or CRLF, a blank li
 with ``:`` are comments, one space after the colon belongs to the syntax, a byte-order mark at the start is skipped,
 and an event that the end of the stream cuts off is not an event.
 
-Newlines are folded to LF first (only once a stream has shown a CR), so that events are found with C-speed searches. Not covered: ``id`` and ``retry`` (no model API uses them); they are
-skipped.
+Newlines are folded to LF first (only once a stream has shown a CR), so that events are found with C-speed searches.
+Not covered: ``id`` and ``retry`` (no model API uses them); they are skipped.
 """
 
 import msgspec

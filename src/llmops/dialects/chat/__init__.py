@@ -1,10 +1,15 @@
 """OpenAI's Chat Completions dialect, as spoken by OpenAI, Azure and every compatible server."""
 
-from ...types import Call, Outcome, RequestView
-from ..conversation import Answer, Conversation, Uncarried
-from ..dialect import WireError, patch_fields
+from typing import Any
+
+from ...types import Call, Outcome
+from ..conversation import Conversation, Uncarried
+from ..dialect import patch_fields
 from ..openai_errors import read_error, write_error, write_error_event
-from . import reply, request, stream
+from . import reply, stream
+from .request_reader import read_request
+from .request_writer import write_request
+from .view import view
 
 
 class ChatDialect:
@@ -19,8 +24,8 @@ class ChatDialect:
     def __init__(self, max_tokens_field: str = "max_completion_tokens") -> None:
         self._max_tokens_field = max_tokens_field
 
-    view = staticmethod(request.view)
-    read_request = staticmethod(request.read_request)
+    view = staticmethod(view)
+    read_request = staticmethod(read_request)
     tap_reply = staticmethod(reply.tap_reply)
     read_reply = staticmethod(reply.read_reply)
     write_reply = staticmethod(reply.write_reply)
@@ -29,13 +34,11 @@ class ChatDialect:
     write_error_event = staticmethod(write_error_event)
 
     def patch(self, body: bytes, model: str, *, ask_usage: bool) -> bytes:
-        changes: dict[str, object] = {"model": model}
-        if ask_usage:
-            changes["stream_options"] = {"include_usage": True}
-        return patch_fields(body, changes)
+        changes: dict[str, Any] = {"model": model}
+        return patch_fields(body, changes, {"stream_options": {"include_usage": True}} if ask_usage else {})
 
     def write_request(self, conversation: Conversation, model: str, uncarried: Uncarried) -> bytes:
-        return request.write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field)
+        return write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field)
 
     def tap_stream(self, call: Call, outcome: Outcome) -> stream.ChatTap:
         return stream.ChatTap(call, outcome)
@@ -47,4 +50,4 @@ class ChatDialect:
         return stream.ChatStreamWriter(call)
 
 
-__all__ = ["Answer", "ChatDialect", "RequestView", "WireError"]
+__all__ = ["ChatDialect"]

@@ -1,0 +1,65 @@
+"""What policies see of a Chat Completions request, decoded without building the rest."""
+
+import msgspec
+
+from ...errors import InvalidRequest
+from ...types import MessageView, OutputContract, RequestView
+from ..dialect import decode_request
+from ..masking import message_view
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _ResponseFormat(msgspec.Struct):
+    type: str = "text"
+    json_schema: msgspec.Raw = msgspec.Raw()
+
+
+class _MessageView(msgspec.Struct):
+    role: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _View(msgspec.Struct):
+    model: str
+    messages: list[_MessageView]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    user: str | None = None
+    response_format: _ResponseFormat | None = None
+
+
+class _SchemaHolder(msgspec.Struct):
+    schema: msgspec.Raw = msgspec.Raw()
+
+
+_VIEW = msgspec.json.Decoder(_View)
+_SCHEMA_HOLDER = msgspec.json.Decoder(_SchemaHolder)
+
+
+def view(body: bytes) -> RequestView:
+    wire: _View = decode_request(body, _VIEW)
+    if not wire.messages:
+        raise InvalidRequest("messages must hold at least one message", param="messages")
+    messages: list[MessageView] = [message_view(message.role, message.content) for message in wire.messages]
+    return RequestView(
+        model=wire.model,
+        stream=bool(wire.stream),
+        wants_usage=wire.stream_options is not None and wire.stream_options.include_usage,
+        max_tokens=wire.max_completion_tokens or wire.max_tokens,
+        user=wire.user,
+        output=_contract(wire.response_format) if wire.response_format else None,
+        messages=messages,
+    )
+
+
+def _contract(wanted: _ResponseFormat) -> OutputContract | None:
+    if wanted.type == "json_object":
+        return OutputContract()
+    if wanted.type == "json_schema" and wanted.json_schema:
+        return OutputContract(schema=bytes(decode_request(wanted.json_schema, _SCHEMA_HOLDER).schema) or None)
+    return None

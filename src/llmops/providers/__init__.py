@@ -1,0 +1,1 @@
+"""Adapters to the places where models run: one file per provider, over one HTTP transport."""
