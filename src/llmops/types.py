@@ -4,8 +4,8 @@ The unit of composition is the model call, not HTTP. A policy wraps the next han
 here; what one policy must tell another is a field on `Call` or `Reply`, never an import.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import msgspec
 
@@ -117,6 +117,17 @@ class Outcome(msgspec.Struct, kw_only=True, eq=False):
     """Monotonic time of the first content-bearing event (a stream) or of the complete body."""
 
 
+class ReplyStream(Protocol):
+    """Whole server-sent events as bytes. Whoever holds one reads it to its end or calls ``aclose``, which may be
+    called at any time, more than once, and before the first item; it cancels the upstream's work."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Reply(msgspec.Struct, kw_only=True, eq=False):
     """An answer in the dialect of its call: a complete ``body``, or a ``stream`` of whole server-sent events.
 
@@ -126,7 +137,7 @@ class Reply(msgspec.Struct, kw_only=True, eq=False):
 
     status: int = 200
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: ReplyStream | None = None
     headers: list[tuple[bytes, bytes]] = []
     outcome: Outcome
     cached: bool = False

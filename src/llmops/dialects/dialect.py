@@ -1,10 +1,11 @@
 """What a wire dialect is: how requests, replies, streams and errors are read and written in one provider family's
 format.
 
-Each dialect lives in its own folder and offers one `Dialect` object. Two roads run through it. On the fast lane
-(client and deployment speak the same dialect) bodies stay bytes: ``view`` and ``tap`` decode only what policies need,
-``patch`` changes only what must change. Between dialects, ``read_*`` and ``write_*`` go through the neutral values
-of `conversation`.
+Each dialect lives in its own folder and offers one `Dialect` object, or the half that it needs: a `ClientDialect` if it
+holds no conversation, an `UpstreamDialect` if no client speaks it. Two roads run through it. On the fast lane (client
+and deployment speak the same dialect) bodies stay bytes: ``view`` and ``tap`` decode only what policies need, ``patch``
+changes only what must change. Between dialects, ``read_*`` and ``write_*`` go through the neutral values of
+`conversation`.
 """
 
 from collections.abc import Iterable
@@ -25,10 +26,15 @@ class StreamTap(Protocol):
     out). It raises the matching `UpstreamError` on an error event or on data that is not of this dialect.
     """
 
-    has_content: bool
-    """The first content-bearing event has been seen: the stream is committed."""
-    finished: bool
-    """The dialect's end was seen; a stream that ends before that was cut."""
+    @property
+    def has_content(self) -> bool:
+        """The first content-bearing event has been seen: the stream is committed."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """The dialect's end was seen; a stream that ends before that was cut."""
+        ...
 
     def feed(self, events: list[Event]) -> bytes: ...
 
@@ -55,8 +61,14 @@ class StreamWriter(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One wire format. Readers raise `InvalidRequest` (requests) or `UpstreamBroken` (replies, events)."""
+class ErrorReader(Protocol):
+    def read_error(self, status: int, body: bytes) -> "WireError":
+        """What an error body says; a body that is not this dialect's error gives its first words as the message."""
+        ...
+
+
+class ClientDialect(ErrorReader, Protocol):
+    """What every format that clients speak offers, also where there is no conversation to translate."""
 
     name: str
 
@@ -72,25 +84,31 @@ class Dialect(Protocol):
         """Check that ``body`` is a reply of this dialect and note usage, finish reason, model and text."""
         ...
 
-    def tap_stream(self, call: Call, outcome: Outcome) -> StreamTap: ...
+    def write_error(self, error: LLMOpsError, request_id: str) -> bytes: ...
 
-    def read_request(self, body: bytes) -> Conversation: ...
+
+class UpstreamDialect(ErrorReader, Protocol):
+    """What a translated call needs of the upstream's format. Readers raise `UpstreamBroken`."""
+
+    name: str
 
     def write_request(self, conversation: Conversation, model: str, uncarried: Uncarried) -> bytes: ...
 
     def read_reply(self, body: bytes) -> Answer: ...
 
-    def write_reply(self, answer: Answer) -> bytes: ...
-
     def stream_reader(self) -> StreamReader: ...
 
+
+class Dialect(ClientDialect, UpstreamDialect, Protocol):
+    """One whole wire format. Readers raise `InvalidRequest` (requests) or `UpstreamBroken` (replies, events)."""
+
+    def tap_stream(self, call: Call, outcome: Outcome) -> StreamTap: ...
+
+    def read_request(self, body: bytes) -> Conversation: ...
+
+    def write_reply(self, answer: Answer) -> bytes: ...
+
     def stream_writer(self, call: Call) -> StreamWriter: ...
-
-    def read_error(self, status: int, body: bytes) -> "WireError":
-        """What an error body says; a body that is not this dialect's error gives its first words as the message."""
-        ...
-
-    def write_error(self, error: LLMOpsError, request_id: str) -> bytes: ...
 
     def write_error_event(self, error: LLMOpsError, request_id: str) -> bytes:
         """The explicit end of a stream that failed after its first content."""

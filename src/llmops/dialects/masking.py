@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ..errors import InvalidRequest
 from ..types import MessageView
 
 _STRING = msgspec.json.Decoder(str)
@@ -11,7 +12,10 @@ def message_view(role: str, content: msgspec.Raw) -> MessageView:
     """Text content is seen as its UTF-8 bytes, with its length in characters; content parts as their raw JSON."""
     raw = bytes(content)
     if raw[:1] == b'"':
-        text = _STRING.decode(raw)
+        try:
+            text = _STRING.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:  # what was skipped over is first looked at here
+            raise InvalidRequest(f"the body is not valid JSON: {exc}", param="messages") from exc
         return MessageView(role, text.encode("utf-8", "surrogatepass"), len(text))
     if raw == b"null":
         return MessageView(role, b"", 0)

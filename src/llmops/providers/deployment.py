@@ -1,10 +1,10 @@
 """A deployment: one concrete place a call can go. Built once from the configuration, then only read."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from ..types import Call, Operation, Reply
+from ..types import Call, Reply
 
 
 class Provider(Protocol):
@@ -14,29 +14,24 @@ class Provider(Protocol):
     Both are in the dialect of the call, whatever the provider speaks.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def send(self, call: Call) -> Reply: ...
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Provider + base URL + model name + secret + limits, under one name that is unique in the configuration.
+    """Provider + base URL + model name, under one name that is unique in the configuration.
 
-    ``operations`` are those this place can answer in its own dialect; chat-like ones are otherwise translated.
-    ``model`` None passes the client's model name on. ``secret`` is bound to ``base_url`` and never shown.
+    The provider holds the secret, bound to its base URL. ``model`` None passes the client's model name on.
     """
 
     name: str
     provider: Provider
     model: str | None
     base_url: str = ""
-    secret: str | None = None
-    operations: frozenset[Operation] = frozenset()
+    has_secret: bool = False
     weight: float = 1.0
-    options: dict[str, Any] = {}
-
-    def __repr__(self) -> str:
-        return f"Deployment({self.name!r}, {self.provider.name}, {self.base_url!r})"
 
     def upstream_model(self, requested: str) -> str:
         return self.model or requested

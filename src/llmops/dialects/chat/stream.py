@@ -39,7 +39,7 @@ class _Chunk(msgspec.Struct):
     model: str | None = None
     created: float | None = None
     usage: WireUsage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
@@ -50,7 +50,7 @@ def _decode(event: Event) -> _Chunk:
         chunk = _CHUNK.decode(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamBroken(f"the upstream sent an event that is not a chat chunk: {exc}") from exc
-    if chunk.error is not None and bytes(chunk.error) != b"null":
+    if bytes(chunk.error) not in (b"", b"null"):
         said = read_error(200, event.data)
         raise UpstreamUnavailable(f"the upstream reported an error in its stream: {said.message}", upstream_status=200)
     return chunk

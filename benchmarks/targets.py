@@ -1,0 +1,57 @@
+"""What is measured: nothing in between, nginx, our gateway, and the peers; and how each is started.
+
+A target is a name and a function from (folder, port, upstream port) to a `Launch`. One that cannot run here carries
+the reason in ``missing``; the benchmark prints it and goes on without.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from . import nginx, peers
+from .launch import Launch
+from .load import REPOSITORY
+from .settings import write_settings
+
+Start = Callable[[Path, int, int], Launch]
+
+DIRECT, NGINX, OURS = "direct", "nginx", "ours"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """``start`` is None for "direct": the load goes to the upstream itself."""
+
+    name: str
+    start: Start | None
+    missing: str | None = None
+
+
+def all_targets() -> list[Target]:
+    no_nginx = None if nginx.installed() else "nginx is not installed: make bench-setup"
+    return [
+        Target(DIRECT, None),
+        Target(NGINX, start_nginx, no_nginx),
+        Target(OURS, start_ours),
+        Target("sglang-router", peers.start_sglang_router, peers.missing("sglang-router")),
+        Target("litellm", peers.start_litellm, peers.missing("litellm")),
+    ]
+
+
+def start_nginx(folder: Path, port: int, upstream_port: int) -> Launch:
+    return Launch(nginx.proxy_command(folder, port, upstream_port), ready_path="/health")
+
+
+def start_ours(folder: Path, port: int, upstream_port: int) -> Launch:
+    """Our gateway as a user starts it; BENCH_GATEWAY is another command, with ``{port}`` in it."""
+    settings = write_settings(folder, upstream_port)
+    command = os.environ.get("BENCH_GATEWAY")
+    if command:
+        words = shlex.split(command.replace("{port}", str(port)))
+    else:
+        words = [sys.executable, "-m", "llmops", "serve", "--port", str(port)]
+    env = {"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}", "LLMOPS_CONFIG": str(settings), "LOG_DIR": str(folder)}
+    return Launch(words, env=env, ready_path="/ready")

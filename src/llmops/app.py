@@ -1,0 +1,344 @@
+"""The composition root: the one file that names concrete adapters and the order of the policies.
+
+`Stack` is the pipeline without a server (CLI, evals, scripts); `build_gateway` puts HTTP around the same stack.
+"""
+
+import os
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from .clock import Clock, Ids, SystemClock
+from .config import load_settings
+from .dialects.chat import ChatDialect
+from .dialects.dialect import UpstreamDialect
+from .dialects.gemini import GeminiDialect
+from .dialects.messages import MessagesDialect
+from .dialects.registry import CONVERSATIONAL, DIALECTS
+from .errors import ConfigError
+from .gateway.application import Application
+from .gateway.control_plane import ControlPlane
+from .gateway.data_plane import DataPlane
+from .gateway.lifecycle import GatewayLifecycle
+from .gateway.operations import get_routes
+from .policies.recording import recording
+from .policies.routing import Model, ModelTable, provider_call, routing
+from .policies.structured_output import structured_output
+from .providers.anthropic import AnthropicProvider
+from .providers.azure import AzureProvider
+from .providers.deployment import Deployment, Provider
+from .providers.gemini import GeminiProvider
+from .providers.http1 import Timeouts
+from .providers.http_provider import HttpProvider
+from .providers.mock import MockOptions, MockProvider
+from .providers.openai import PRESETS, OpenAIProvider
+from .providers.transport import Transport
+from .settings import DeploymentSettings, ModelSettings, Settings, masked
+from .telemetry.hash_key import load_hash_key
+from .telemetry.log_file import LogFile
+from .telemetry.metrics import Metrics, Snapshot, exposition
+from .telemetry.request_log import RequestLog
+from .telemetry.trace_context import read_traceparent
+from .telemetry.worker_metrics import WorkerMetrics
+from .types import Call, Handler, Operation, Policy, Reply
+from .version import __version__
+
+LOG_NAME = "gateway.jsonl"
+WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
+
+
+def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
+    """The policies of the pipeline, outermost first: this list, in this order, and nothing else decides it.
+
+    Later ones take their places here: auth, release and limits after recording, guardrails and cache before
+    structured output's repeats, resilience around routing.
+    """
+    return [
+        stamping(settings),
+        recording(parts.log, parts.clock),
+        structured_output(settings.llm.json_repair_attempts),
+        routing(table, parts.luck),
+    ]
+
+
+def stamping(settings: Settings) -> Policy:
+    """Put the configured ``prompt_version`` on every call."""
+
+    def policy(handle: Handler) -> Handler:
+        if settings.prompts.version is None:
+            return handle
+
+        async def stamped(call: Call) -> Reply:
+            call.prompt_version = settings.prompts.version
+            return await handle(call)
+
+        return stamped
+
+    return policy
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives a reload: clocks, log, metrics and connections."""
+
+    clock: Clock
+    ids: Ids
+    luck: random.Random
+    log: RequestLog
+    metrics: Metrics
+    transport: Transport
+
+
+class Stack:
+    """The whole pipeline in-process::
+
+        async with Stack(load_settings()) as stack:
+            reply = await stack.call("chat", {"model": "mock", "messages": [{"role": "user", "content": "Hi"}]})
+
+    Every call is recorded in the request log as one over HTTP would be.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, seed: int | None = None) -> None:
+        """``seed`` fixes identifiers and the luck of weighted routing."""
+        clock = clock or SystemClock()
+        metrics = Metrics()
+        self.settings = settings
+        self.parts = Parts(
+            clock=clock, ids=Ids(seed), luck=random.Random(seed), metrics=metrics, transport=Transport(),
+            log=_request_log(settings, clock, metrics),
+        )
+        self.table, self.handler = self._build(settings)
+
+    def reload(self, settings: Settings) -> list[str]:
+        """Take other settings for the calls to come; calls under way end under the old ones.
+
+        Returns what needs a restart to take effect. Raises `ConfigError`, and changes nothing, for unusable settings.
+        """
+        table, handler = self._build(settings)
+        old, self.settings, self.table, self.handler = self.settings, settings, table, handler
+        kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
+        kept += [("log", name) for name in type(settings.log).model_fields]
+        return [
+            f"{section}.{name} has changed and takes effect after a restart"
+            for section, name in kept
+            if getattr(getattr(old, section), name) != getattr(getattr(settings, section), name)
+        ]
+
+    def _build(self, settings: Settings) -> tuple[ModelTable, Handler]:
+        table = ModelTable(_models(settings, self.parts))
+        handler: Handler = provider_call
+        for policy in reversed(policies(settings, self.parts, table)):
+            handler = policy(handler)
+        return table, handler
+
+    async def call(self, operation: Operation, body: dict[str, Any] | bytes, *, traceparent: str | None = None,
+                   allow_dropped: bool = False) -> Reply:
+        """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with."""
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        parent = read_traceparent(traceparent) if traceparent else None
+        parts = self.parts
+        return await self.handler(Call(
+            operation=operation,
+            body=raw,
+            view=DIALECTS[operation].view(raw),
+            request_id=parts.ids.request_id(),
+            trace_id=parent.trace_id if parent else parts.ids.trace_id(),
+            span_id=parts.ids.span_id(),
+            parent_span_id=parent.span_id if parent else None,
+            started_at_s=parts.clock.now_s(),
+            started_s=parts.clock.monotonic_s(),
+            allow_dropped=allow_dropped,
+        ))
+
+    async def aclose(self) -> None:
+        """Flush the log and close every connection."""
+        await self.parts.log.aclose()
+        await self.parts.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    # --- what the control plane shows ---
+
+    def status(self) -> dict[str, Any]:
+        log = self.parts.log
+        return {
+            "version": __version__,
+            "in_flight": self.parts.metrics.in_flight,
+            "upstream_connections": self.parts.transport.open_connections,
+            "log": {"written": log.written, "waiting": log.waiting, "dropped": log.dropped, "failing": log.failing},
+            "not_in_effect": not_in_effect(self.settings),
+        }
+
+    def models(self) -> list[dict[str, Any]]:
+        return [
+            {"name": model.name, "strategy": model.strategy, "deployments": [
+                {"name": deployment.name, "provider": deployment.provider.name, "model": deployment.model,
+                 "base_url": deployment.base_url, "weight": deployment.weight,
+                 "has_secret": deployment.has_secret}
+                for deployment in model.deployments
+            ]}
+            for model in self.table.models
+        ]
+
+    def table_names(self) -> list[str]:
+        return [model.name for model in self.table.models]
+
+    def config(self) -> dict[str, Any]:
+        return masked(self.settings)
+
+    def degradations(self) -> list[str]:
+        log = self.parts.log
+        problems = [f"the request log cannot be written: {log.failing}"] if log.failing else []
+        return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
+
+
+def build_gateway(settings: Settings | None = None, *, file: Path | None = None) -> Application:
+    """The ASGI application over a `Stack`; a reload reads ``file``, or the file that is the default then."""
+    stack = Stack(settings or load_settings(file))
+    parts = stack.parts
+    data_plane = DataPlane(handler=stack.handler, limits=stack.settings.server, dialects=DIALECTS,
+                           conversational=CONVERSATIONAL, sink=parts.log, metrics=parts.metrics, clock=parts.clock,
+                           ids=parts.ids)
+    workers = WorkerMetrics(Path(os.environ[WORKERS_DIR_VARIABLE])) if WORKERS_DIR_VARIABLE in os.environ else None
+    started_at_s = parts.clock.now_s()
+
+    def reload() -> list[str]:
+        notes = stack.reload(load_settings(file))
+        data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
+        return notes
+
+    def snapshot() -> Snapshot:
+        log = parts.log
+        return parts.metrics.snapshot(log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting)
+
+    async def scrape() -> bytes:
+        await parts.log.flush()
+        mine = snapshot()
+        return exposition(workers.together(mine) if workers else mine)
+
+    async def start() -> None:
+        if workers is not None:
+            parts.log.after_flush = lambda: workers.publish(snapshot())
+
+    lifecycle = GatewayLifecycle(
+        on_start=start, on_stop=stack.aclose, reload=reload, in_flight=lambda: parts.metrics.in_flight,
+        degradations=stack.degradations, drain_s=stack.settings.server.drain_seconds,
+        drain_delay_s=stack.settings.server.drain_delay_seconds,
+    )
+    return Application(
+        data_plane=data_plane,
+        lifecycle=lifecycle,
+        get_routes=get_routes(lifecycle, stack.table_names, scrape, lambda: started_at_s),
+        control_plane=ControlPlane(stack),
+        openai_dialect=DIALECTS["chat"],
+        anthropic_dialect=DIALECTS["messages"],
+    )
+
+
+def not_in_effect(settings: Settings) -> list[str]:
+    """Settings that are accepted for the contract's sake and that this version does not act on yet."""
+    wanted = []
+    if settings.cache.enabled:
+        wanted.append("cache.enabled (CACHE_ENABLED): this version has no cache yet")
+    if settings.limits.requests_per_second is not None:
+        wanted.append("limits.requests_per_second (RATE_LIMIT_QPS): this version has no limits yet")
+    if settings.limits.tokens_per_minute is not None:
+        wanted.append("limits.tokens_per_minute (RATE_LIMIT_TPM): this version has no limits yet")
+    if "max_retries" in settings.llm.model_fields_set:
+        wanted.append("llm.max_retries (LLM_MAX_RETRIES): this version does not retry yet")
+    return wanted
+
+
+def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestLog:
+    log = settings.log
+    file = LogFile(log.dir / LOG_NAME, rotate_bytes=log.rotate_megabytes * 1_000_000,
+                   rotate_age_s=log.rotate_hours * 3600)
+    try:
+        hash_key = load_hash_key(log.dir)
+    except OSError as exc:
+        raise ConfigError([f"log.dir: {str(log.dir)!r}: cannot be used: {exc}"]) from exc
+    return RequestLog(file, clock=clock, hash_key=hash_key, capture=log.capture_messages,
+                      flush_interval_s=log.flush_milliseconds / 1000, on_batch=metrics.observe)
+
+
+# --- from settings to deployments -------------------------------------------------------------------------------
+
+_HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
+    "openai": OpenAIProvider, "azure": AzureProvider, "anthropic": AnthropicProvider, "gemini": GeminiProvider,
+}
+_TARGETS: dict[str, UpstreamDialect] = {"anthropic": MessagesDialect(), "gemini": GeminiDialect()}
+
+
+def _models(settings: Settings, parts: Parts) -> Iterable[Model]:
+    problems: list[str] = []
+    table = dict(settings.models)
+    if settings.llm.model not in table:
+        default = DeploymentSettings(provider=settings.llm.provider, name=f"{settings.llm.model}/default")
+        if settings.llm.provider != "azure":  # which cannot be called without an address of its own
+            table[settings.llm.model] = ModelSettings(deployments=[default])
+        elif not table:
+            problems.append("llm.provider: 'azure': needs a base_url; describe it under models")
+    models = []
+    for name, entry in table.items():
+        deployments = []
+        for number, deployment in enumerate(entry.deployments):
+            try:
+                deployments.append(_deployment(name, number, deployment, settings, parts))
+            except ValueError as exc:
+                problems.append(f"models.{name}.deployments.{number}: {exc}")
+        models.append(Model(name=name, strategy=entry.strategy, deployments=tuple(deployments)))
+    if problems:
+        raise ConfigError(problems)
+    return models
+
+
+def _deployment(model: str, number: int, wanted: DeploymentSettings, settings: Settings, parts: Parts) -> Deployment:
+    upstream = wanted.model or (None if "*" in model else model)
+    name = wanted.name or f"{model}/{number}"
+    if wanted.provider == "mock":
+        options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
+        mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL,
+                            monotonic_s=parts.clock.monotonic_s)
+        return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight)
+    provider, base_url, has_secret = _http_provider(wanted, settings, parts)
+    return Deployment(name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret,
+                      weight=wanted.weight)
+
+
+def _http_provider(wanted: DeploymentSettings, settings: Settings, parts: Parts) -> tuple[Provider, str, bool]:
+    kind = _HTTP_PROVIDERS[wanted.provider]
+    preset = PRESETS[wanted.preset] if wanted.preset else None
+    base_url = wanted.base_url or (preset.base_url if preset else None)
+    if base_url is None and wanted.provider == "openai":
+        base_url = settings.llm.openai_base_url
+    secret_env = wanted.api_key_env or (preset.secret_env if preset else kind.secret_env)
+    secret = wanted.api_key.get_secret_value() if wanted.api_key else os.environ.get(secret_env or "", "") or None
+    official = base_url is None or (preset is not None and wanted.base_url is None and preset.secret_env is not None)
+    if secret is None and (official or wanted.api_key_env or wanted.provider in ("azure", "anthropic", "gemini")):
+        raise ValueError(f"no credential: set the variable {secret_env}, or name another one in api_key_env")
+    if secret is not None and not secret.isprintable():
+        raise ValueError("the credential holds control characters (a line break at its end?)")
+    chat = ChatDialect(max_tokens_field=preset.max_tokens_field) if preset else ChatDialect(
+        max_tokens_field="max_completion_tokens" if base_url is None or wanted.provider == "azure" else "max_tokens")
+    target = _TARGETS.get(wanted.provider, chat)
+    native = frozenset(wanted.operations) if wanted.operations is not None else preset.native if preset else None
+    resolved = base_url or kind.default_base_url or ""
+    llm = settings.llm
+    common: dict[str, Any] = {
+        "base_url": resolved, "secret": secret, "transport": parts.transport, "dialects": DIALECTS,
+        "conversational": CONVERSATIONAL, "target": target, "monotonic_s": parts.clock.monotonic_s, "native": native,
+        "extra_headers": wanted.headers,
+        "timeouts": Timeouts(connect_s=llm.connect_timeout_seconds, first_byte_s=llm.first_byte_timeout_seconds,
+                             idle_s=llm.idle_timeout_seconds, total_s=wanted.timeout_seconds or llm.timeout_seconds),
+    }
+    if wanted.provider == "azure":
+        return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret is not None
+    return kind(**common), resolved, secret is not None

@@ -1,0 +1,101 @@
+"""The ASGI application: which path is served by whom, and the life of the process around it.
+
+The hot routes are looked up in one dictionary, before the control plane's framework sees anything.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from ..dialects.dialect import ClientDialect
+from ..errors import Draining, LLMOpsError, MethodNotAllowed, UnknownRoute
+from ..types import Operation
+from .asgi import Receive, Scope, Send
+from .data_plane import DataPlane
+
+HOT_ROUTES: dict[str, Operation] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/messages": "messages",
+    "/v1/messages/count_tokens": "count_tokens",
+    "/v1/embeddings": "embeddings",
+}
+
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Lifecycle(Protocol):
+    """What happens at the edges of the process's life."""
+
+    refusing: bool
+    """Draining has come so far that new calls are turned away."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Application:
+    """Dispatches: hot routes, plain GET routes, the control plane, and for the rest an error in the right dialect."""
+
+    def __init__(
+        self,
+        *,
+        data_plane: DataPlane,
+        lifecycle: Lifecycle,
+        get_routes: dict[str, Endpoint],
+        control_plane: Endpoint,
+        openai_dialect: ClientDialect,
+        anthropic_dialect: ClientDialect,
+    ) -> None:
+        self.data_plane = data_plane
+        self.lifecycle = lifecycle
+        self._get_routes = get_routes
+        self._control_plane = control_plane
+        self._openai_dialect = openai_dialect
+        self._anthropic_dialect = anthropic_dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            operation = HOT_ROUTES.get(scope["path"])
+            if operation is not None and scope["method"] == "POST" and not self.lifecycle.refusing:
+                await self.data_plane.serve(operation, scope, receive, send)
+            else:
+                await self._serve_other(operation, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "websockets are not served here"})
+
+    async def _serve_other(self, operation: Operation | None, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        error: LLMOpsError
+        if operation is not None and method == "POST":
+            error = Draining("the gateway is shutting down; try again, another replica will answer", retry_after_s=1)
+        elif operation is not None:
+            error = MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
+        elif path in self._get_routes or path.startswith("/v1/models/"):
+            if method in ("GET", "HEAD"):
+                await self._get_routes.get(path, self._get_routes["/v1/models"])(scope, receive, send)
+                return
+            error = MethodNotAllowed(f"{path[:200]} is called with GET, not {method[:20]}")
+        elif path.startswith(("/api/", "/docs", "/openapi.json")):
+            await self._control_plane(scope, receive, send)
+            return
+        else:
+            error = UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers "
+                                 f"{', '.join([*HOT_ROUTES, '/v1/models'])}")
+        dialect = self._anthropic_dialect if path.startswith("/v1/messages") else self._openai_dialect
+        arrival = self.data_plane.arrive(scope)
+        await self.data_plane.refuse(error, operation or "unknown", dialect, arrival, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.lifecycle.start()
+        except (LLMOpsError, OSError) as exc:
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.lifecycle.stop()
+        await send({"type": "lifespan.shutdown.complete"})

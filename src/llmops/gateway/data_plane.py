@@ -1,0 +1,198 @@
+"""The data plane: one request of an application becomes a `Call`, and its `Reply` the response.
+
+Everything that can go wrong is answered in the error shape of the dialect that the path speaks, with the right status,
+the request's id and a line in the log. No policy lives here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..clock import Clock, Ids
+from ..dialects.dialect import ClientDialect, Dialect
+from ..errors import InternalError, LLMOpsError
+from ..telemetry.metrics import Metrics
+from ..telemetry.record import RefusedRequest
+from ..types import Call, Handler, Operation, Reply
+from .asgi import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, send_body
+from .client_watch import ClientWatch
+from .intake import Arrival, arrive, check_headers, check_nesting, read_body
+
+_log = logging.getLogger(__name__)
+
+
+class RefusalSink(Protocol):
+    """Where requests go that never became a call."""
+
+    def append(self, ended: RefusedRequest, /) -> None: ...
+
+
+class Limits(Protocol):
+    """What is accepted."""
+
+    @property
+    def body_limit_bytes(self) -> int: ...
+    @property
+    def header_limit_bytes(self) -> int: ...
+    @property
+    def nesting_limit(self) -> int: ...
+
+
+class DataPlane:
+    """Serves the hot routes. ``handler`` and ``limits`` may be exchanged while calls are under way."""
+
+    def __init__(
+        self,
+        *,
+        handler: Handler,
+        limits: Limits,
+        dialects: Mapping[Operation, ClientDialect],
+        conversational: Mapping[Operation, Dialect],
+        sink: RefusalSink,
+        metrics: Metrics,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self.handler = handler
+        self.limits = limits
+        self._dialects = dialects
+        self._conversational = conversational
+        self._sink = sink
+        self._metrics = metrics
+        self._clock = clock
+        self._ids = ids
+
+    async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request on the path of ``operation``."""
+        dialect = self._dialects[operation]
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        arrival = arrive(headers, self._clock, self._ids)
+        self._metrics.in_flight += 1
+        try:
+            try:
+                call = await self._take_in(operation, dialect, scope, headers, receive, arrival)
+            except LLMOpsError as error:
+                await self.refuse(error, operation, dialect, arrival, send)
+                return
+            await self._answer(call, dialect, arrival, receive, send)
+        finally:
+            self._metrics.in_flight -= 1
+
+    async def refuse(self, error: LLMOpsError, operation: str, dialect: ClientDialect, arrival: Arrival,
+                     send: Send) -> None:
+        """Turn a request away that did not become a call, and note it in the log."""
+        latency_s = self._clock.monotonic_s() - arrival.started_s
+        self._sink.append(RefusedRequest(
+            request_id=arrival.request_id, trace_id=arrival.trace_id, span_id=arrival.span_id,
+            parent_span_id=arrival.parent_span_id, operation=operation, error=error,
+            started_at_s=arrival.started_at_s, latency_s=latency_s,
+        ))
+        await _send_error(error, dialect, arrival, send)
+
+    def arrive(self, scope: Scope) -> Arrival:
+        """The identity of a request that no hot route serves."""
+        return arrive(dict(scope["headers"]), self._clock, self._ids)
+
+    async def _take_in(self, operation: Operation, dialect: ClientDialect, scope: Scope, headers: dict[bytes, bytes],
+                       receive: Receive, arrival: Arrival) -> Call:
+        check_headers(scope, self.limits.header_limit_bytes)
+        body = await read_body(headers, receive, self.limits.body_limit_bytes)
+        check_nesting(body, self.limits.nesting_limit)
+        view = dialect.view(body)
+        client = scope.get("client")
+        return Call(
+            operation=operation,
+            body=body,
+            view=view,
+            request_id=arrival.request_id,
+            trace_id=arrival.trace_id,
+            span_id=arrival.span_id,
+            parent_span_id=arrival.parent_span_id,
+            trace_flags=arrival.trace_flags,
+            tracestate=arrival.tracestate,
+            started_at_s=arrival.started_at_s,
+            started_s=arrival.started_s,
+            credential=_credential(headers),
+            client_ip=client[0] if client else None,
+            allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
+        )
+
+    async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive,
+                      send: Send) -> None:
+        watch = ClientWatch(receive)
+        try:
+            try:
+                reply = await self.handler(call)
+            except LLMOpsError as error:
+                if isinstance(error, InternalError):
+                    _log.error("call %s failed", call.request_id, exc_info=error.__cause__)
+                await _send_error(error, dialect, arrival, send)
+                return
+            headers = _reply_headers(reply, call, arrival)
+            if reply.stream is None:
+                headers.append(JSON)
+                await send_body(send, reply.status, headers, reply.body)
+            else:
+                dialect_of_events = self._conversational[call.operation]
+                await _send_stream(reply, headers + EVENT_STREAM, call, dialect_of_events, send, watch)
+        except asyncio.CancelledError:
+            if not watch.left:
+                raise
+            _uncancel()  # the client has gone; what the call used is recorded, and there is nobody to answer
+        finally:
+            watch.stop()
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+def _credential(headers: dict[bytes, bytes]) -> str | None:
+    """The key that the client presents: a bearer token (OpenAI's way) or ``x-api-key`` (Anthropic's)."""
+    authorization = headers.get(b"authorization")
+    if authorization is not None and authorization[:7].lower() == b"bearer ":
+        return authorization[7:].strip().decode("latin-1")
+    key = headers.get(b"x-api-key")
+    return key.decode("latin-1") if key is not None else None
+
+
+def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
+    headers = arrival.response_headers()
+    if call.deployment is not None:
+        headers.append((b"x-llmops-deployment", call.deployment.name.encode("latin-1", "replace")))
+    if call.dropped:
+        headers.append((b"x-llmops-dropped", ", ".join(call.dropped).encode("latin-1", "replace")))
+    return headers + reply.headers
+
+
+async def _send_stream(reply: Reply, headers: Headers, call: Call, dialect: Dialect, send: Send,
+                       watch: ClientWatch) -> None:
+    stream = reply.stream
+    assert stream is not None
+    last = b""
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        try:
+            async for events in stream:
+                watch.sending()
+                await send({"type": "http.response.body", "body": events, "more_body": True})
+                watch.sent()
+        except LLMOpsError as error:
+            if isinstance(error, InternalError):
+                _log.error("the stream of call %s failed", call.request_id, exc_info=error.__cause__)
+            last = dialect.write_error_event(error, call.request_id)
+        await send({"type": "http.response.body", "body": last})
+    finally:
+        await stream.aclose()
+
+
+async def _send_error(error: LLMOpsError, dialect: ClientDialect, arrival: Arrival, send: Send) -> None:
+    headers = [*arrival.response_headers(), JSON]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
+    if error.status in (413, 431):  # the rest of the request is not worth reading
+        headers.append((b"connection", b"close"))
+    await send_body(send, error.status, headers, dialect.write_error(error, arrival.request_id))

@@ -1,0 +1,1 @@
+"""Policies: each wraps the next handler of the pipeline and does one thing. `app.py` holds their order."""

@@ -1,0 +1,135 @@
+"""Structured output: where a call demands JSON, its answer is checked and the verdict recorded as ``json_valid``.
+
+With repair attempts configured, an answer that does not comply is asked for again, up to that many times, and the last
+one is handed over as it is. A stream is checked when it ends and cannot be repaired: its words are already out.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Self
+
+import jsonschema_rs
+import msgspec
+
+from ..errors import InvalidRequest
+from ..types import Call, Handler, OutputContract, Policy, Reply, ReplyStream, Usage
+
+_MAX_VALIDATORS = 256
+Check = Callable[[str], bool]
+
+
+def structured_output(repair_attempts: int = 0) -> Policy:
+    """Check answers against the call's output contract; repeat a non-compliant call up to ``repair_attempts`` times."""
+    checks = _Checks()
+
+    def policy(handle: Handler) -> Handler:
+        async def checked(call: Call) -> Reply:
+            if call.view.output is None:
+                return await handle(call)
+            check = checks.of(call.view.output)
+            call.keep_text = True
+            spent: list[Usage] = []
+            while True:
+                reply = await handle(call)
+                if reply.stream is not None:
+                    reply.stream = _CheckedStream(reply.stream, reply, check)
+                    return reply
+                reply.json_valid = _verdict(reply, check)
+                if reply.json_valid is not False or len(spent) >= repair_attempts:
+                    reply.outcome.usage = _sum([*spent, reply.outcome.usage])
+                    return reply
+                spent.append(reply.outcome.usage)
+
+        return checked
+
+    return policy
+
+
+def _verdict(reply: Reply, check: Check) -> bool | None:
+    """None where the answer has no text to judge: a tool call or a refusal."""
+    text = reply.outcome.text
+    return check(text) if text else None
+
+
+def _sum(usages: list[Usage]) -> Usage:
+    """What all attempts used together: each was paid for."""
+    if len(usages) == 1:
+        return usages[0]
+    return Usage(
+        prompt=sum(usage.prompt for usage in usages),
+        completion=sum(usage.completion for usage in usages),
+        cached=sum(usage.cached for usage in usages),
+        cache_write=sum(usage.cache_write for usage in usages),
+        reasoning=sum(usage.reasoning for usage in usages),
+        source=usages[-1].source,
+    )
+
+
+class _Checks:
+    """Compiled checks by contract, the most recently used kept."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes | None, Check] = OrderedDict()
+
+    def of(self, contract: OutputContract) -> Check:
+        check = self._kept.get(contract.schema)
+        if check is None:
+            check = _compile(contract)
+            self._kept[contract.schema] = check
+            if len(self._kept) > _MAX_VALIDATORS:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(contract.schema)
+        return check
+
+
+def _compile(contract: OutputContract) -> Check:
+    if contract.schema is None:
+        return _is_json_object
+    try:
+        # A schema is the caller's text: it may not make the gateway fetch anything, nor match in exponential time.
+        validator = jsonschema_rs.validator_for(
+            msgspec.json.decode(contract.schema), retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (ValueError, TypeError, jsonschema_rs.ReferencingError) as exc:
+        raise InvalidRequest(f"the JSON schema of the requested output is not usable: {exc}",
+                             param="response_format") from exc
+
+    def check(text: str) -> bool:
+        try:
+            return bool(validator.is_valid(msgspec.json.decode(text)))
+        except (msgspec.DecodeError, RecursionError):
+            return False
+
+    return check
+
+
+def _refuse(uri: str) -> None:
+    raise ValueError(f"it refers to {uri!r}, and references to other documents are not followed")
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+class _CheckedStream:
+    def __init__(self, stream: ReplyStream, reply: Reply, check: Check) -> None:
+        self._stream = stream
+        self._reply = reply
+        self._check = check
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._reply.json_valid = _verdict(self._reply, self._check)
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

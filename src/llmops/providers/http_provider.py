@@ -1,0 +1,249 @@
+"""What all HTTP providers share: passing bytes through, translating between dialects, opening streams, naming errors.
+
+A provider is this class plus constants and a few lines: its paths, how it carries the secret, the dialects it speaks
+natively and the one it is translated to. Invariants: a request's body never chooses an address, a credential or a
+header of the upstream call; a stream is handed up only once its first content-bearing event was seen; closing a
+stream closes the upstream's connection.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
+
+import msgspec
+
+from ..dialects.dialect import ClientDialect, Dialect, ErrorReader, StreamTap, UpstreamDialect
+from ..dialects.sse import EventParser
+from ..dialects.translation import TranslatedStream, translate_reply, translate_request
+from ..errors import InvalidRequest, UpstreamBroken, UpstreamError, UpstreamTimeout
+from ..tokens import estimate_tokens
+from ..types import Call, Operation, Outcome, Reply
+from ..version import __version__
+from .http1 import Exchange, Timeouts
+from .status import error_for
+from .transport import Origin, Transport
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+_MAX_ERROR_BYTES = 1024 * 1024
+_AFTER_THE_END_S = 2.0
+_MAX_ENDPOINTS = 1024
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a request goes, with all of its head that does not change from call to call."""
+
+    origin: Origin
+    head: bytes
+
+
+class HttpProvider:
+    """One deployment's adapter. Subclasses set the constants, ``path`` and, where theirs differ, ``auth_headers``."""
+
+    name: ClassVar[str]
+    default_base_url: ClassVar[str | None] = None
+    secret_env: ClassVar[str | None] = None
+    native: ClassVar[frozenset[Operation]]
+    """Operations whose bodies pass through in the client's own dialect."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        secret: str | None,
+        transport: Transport,
+        dialects: Mapping[Operation, ClientDialect],
+        conversational: Mapping[Operation, Dialect],
+        target: UpstreamDialect,
+        monotonic_s: Callable[[], float],
+        timeouts: Timeouts | None = None,
+        native: frozenset[Operation] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.natively = self.native if native is None else native
+        self._secret = secret
+        self._origin = Origin.of(self.base_url)
+        self._base_path = self.base_url.split("://", 1)[1].partition("/")[2]
+        self._transport = transport
+        self._timeouts = timeouts
+        self._dialects = dialects
+        self._conversational = conversational
+        self._target = target
+        self._extra_headers = dict(extra_headers or {})
+        self.now = monotonic_s
+        self._endpoints: dict[tuple[str, str, bool], Endpoint] = {}
+
+    # --- what subclasses say ---
+
+    def path(self, operation: str, model: str, *, stream: bool) -> str:
+        """The path below the base URL for an operation, or for the target dialect's name."""
+        raise NotImplementedError
+
+    def auth_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
+
+    # --- the Provider protocol ---
+
+    async def send(self, call: Call) -> Reply:
+        assert call.deployment is not None
+        model = call.deployment.upstream_model(call.view.model)
+        if call.operation in self.natively:
+            return await self._pass_through(call, model)
+        if call.operation == "count_tokens":
+            return estimated_count(call, self.now())
+        return await self.translate(call, model)
+
+    async def _pass_through(self, call: Call, model: str) -> Reply:
+        dialect = self._dialects[call.operation]
+        ask_usage = call.view.stream and not call.view.wants_usage
+        body = call.body
+        if ask_usage or model != call.view.model:
+            body = dialect.patch(body, model, ask_usage=ask_usage)
+        exchange = await self.post(call, call.operation, model, body, dialect)
+        outcome = Outcome()
+        if call.view.stream:
+            tap = self._conversational[call.operation].tap_stream(call, outcome)
+            return await self._open_stream(exchange, tap, outcome)
+        answer = await read_json(exchange)
+        dialect.tap_reply(answer, outcome)
+        outcome.first_content_s = self.now()
+        return Reply(body=answer, outcome=outcome)
+
+    async def translate(self, call: Call, model: str) -> Reply:
+        source = self._conversational.get(call.operation)
+        if source is None:
+            raise InvalidRequest(f"the provider {self.name!r} behind this model does not offer {call.operation!r}")
+        body = translate_request(call, source, self._target, model)
+        exchange = await self.post(call, self._target.name, model, body, self._target)
+        outcome = Outcome()
+        if call.view.stream:
+            stream = TranslatedStream(self._target.stream_reader(), source.stream_writer(call), call, outcome)
+            return await self._open_stream(exchange, stream, outcome)
+        translated = translate_reply(await read_json(exchange), source, self._target, call, outcome)
+        outcome.first_content_s = self.now()
+        return Reply(body=translated, outcome=outcome)
+
+    # --- one request ---
+
+    async def post(self, call: Call, operation: str, model: str, body: bytes, dialect: ErrorReader) -> Exchange:
+        """Send and return the exchange of a success; everything else is raised as the matching error."""
+        endpoint = self._endpoint(operation, model, stream=call.view.stream)
+        request = b"%btraceparent: 00-%b-%b-%b\r\nContent-Length: %d\r\n\r\n%b" % (
+            endpoint.head, call.trace_id.encode(), call.span_id.encode(), call.trace_flags.encode(), len(body), body
+        )
+        exchange = await self._transport.request(endpoint.origin, request, self._timeouts)
+        if exchange.status == 200:
+            return exchange
+        try:
+            answer = await exchange.body(_MAX_ERROR_BYTES)
+        except UpstreamError:
+            answer = b""  # the status says enough
+        finally:
+            exchange.close()
+        raise error_for(exchange.status, exchange.response_headers, dialect.read_error(exchange.status, answer))
+
+    def _endpoint(self, operation: str, model: str, *, stream: bool) -> Endpoint:
+        key = (operation, model, stream)
+        endpoint = self._endpoints.get(key)
+        if endpoint is None:
+            if len(self._endpoints) >= _MAX_ENDPOINTS:  # names chosen by clients of a wildcard model
+                self._endpoints.clear()
+            endpoint = self._endpoints[key] = self._build_endpoint(operation, model, stream=stream)
+        return endpoint
+
+    def _build_endpoint(self, operation: str, model: str, *, stream: bool) -> Endpoint:
+        path = "/".join(part for part in (self._base_path, self.path(operation, model, stream=stream)) if part)
+        headers = {
+            "Host": self._origin.host_header,
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream" if stream else "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"llmops-lab/{__version__}",
+            **self.auth_headers(),
+            **self._extra_headers,
+        }
+        lines = [f"POST /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return Endpoint(self._origin, "".join(f"{line}\r\n" for line in lines).encode("latin-1"))
+
+    # --- streams ---
+
+    async def _open_stream(self, exchange: Exchange, tap: StreamTap, outcome: Outcome) -> Reply:
+        """Read up to the commit point: the first content-bearing event, or a regular end without any."""
+        try:
+            kind = exchange.response_headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            if kind != b"text/event-stream":
+                raise UpstreamBroken(f"a stream was asked for and the upstream sent {kind.decode('latin-1')!r}")
+            parser = EventParser()
+            first: list[bytes] = []
+            while not (tap.has_content or tap.finished):
+                chunk = await exchange.chunk()
+                if not chunk:
+                    raise UpstreamBroken("the upstream's stream ended before its first content")
+                first.append(tap.feed(parser.feed(chunk)))
+        except BaseException:
+            exchange.close()
+            raise
+        outcome.first_content_s = self.now()
+        return Reply(stream=_UpstreamStream(exchange, parser, tap, b"".join(first)), outcome=outcome)
+
+
+class _UpstreamStream:
+    """The committed stream, to its regular end; a cut raises. Leaving it early cancels the upstream call."""
+
+    def __init__(self, exchange: Exchange, parser: EventParser, tap: StreamTap, first: bytes) -> None:
+        self._exchange = exchange
+        self._parser = parser
+        self._tap = tap
+        self._first = first
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        while not self._ended:
+            chunk = await self._next_chunk()
+            forward = self._tap.feed(self._parser.feed(chunk)) if chunk else self._end()
+            if forward:
+                return forward
+        raise StopAsyncIteration
+
+    async def _next_chunk(self) -> bytes:
+        if not self._tap.finished:
+            return await self._exchange.chunk()
+        # Only a terminator may follow: an upstream that keeps the line open or breaks it now has done its work.
+        self._exchange.tighten(_AFTER_THE_END_S)
+        try:
+            return await self._exchange.chunk()
+        except (UpstreamTimeout, UpstreamBroken):
+            return b""
+
+    def _end(self) -> bytes:
+        self._ended = True
+        self._exchange.close()
+        if not self._tap.finished:
+            raise UpstreamBroken("the upstream's stream was cut before its end")
+        return self._tap.end()
+
+    async def aclose(self) -> None:
+        self._ended = True
+        self._exchange.close()
+
+
+def estimated_count(call: Call, now_s: float) -> Reply:
+    """An answer to ``count_tokens`` for a model whose provider cannot count: the gateway's estimate, marked as such."""
+    tokens = estimate_tokens(sum(len(message.content) for message in call.view.messages))
+    return Reply(body=msgspec.json.encode({"input_tokens": tokens}), headers=[(b"x-llmops-estimated", b"true")],
+                 outcome=Outcome(first_content_s=now_s))
+
+
+async def read_json(exchange: Exchange) -> bytes:
+    try:
+        answer = await exchange.body(MAX_REPLY_BYTES)
+    finally:
+        exchange.close()
+    if not answer.lstrip()[:1] == b"{":
+        raise UpstreamBroken(f"the upstream's answer is not a JSON object: {answer[:60]!r}", upstream_status=200)
+    return answer

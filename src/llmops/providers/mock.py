@@ -1,0 +1,156 @@
+"""The provider that needs no network and no key: the default, the test double, and a load target.
+
+The same request and seed give the same answer, in every dialect, streamed or not. It honours JSON mode, JSON Schema,
+tools, ``n``, ``max_tokens``, ``stop`` and reasoning, and can be slow or fail on demand. It does not understand
+language: see `mock_answer` for what it says.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
+
+import msgspec
+
+from ..dialects.conversation import Answer, Conversation, Delta, Started, UsageReported
+from ..dialects.count_tokens import CountTokensDialect
+from ..dialects.dialect import ClientDialect, Dialect
+from ..dialects.embeddings import EmbeddingsDialect
+from ..dialects.translation import TranslatedStream, note_answer
+from ..errors import UpstreamUnavailable
+from ..tokens import estimate_tokens
+from ..types import Call, Operation, Outcome, Reply, Usage
+from .http_provider import estimated_count
+from .mock_answer import answer_to, deltas_of
+
+_DEFAULT_DIMENSIONS = 256
+
+
+class MockOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """``latency_ms`` to the first token; then ``tokens_per_second`` (0: at once); ``error_rate`` from 0 to 1.
+
+    ``reply`` replaces the made-up text; ``words`` is its length.
+    """
+
+    seed: int = 0
+    latency_ms: float = 0.0
+    tokens_per_second: float = 0.0
+    error_rate: float = 0.0
+    reply: str | None = None
+    words: int = 24
+
+
+class MockProvider:
+    """A `Provider` that answers every operation itself."""
+
+    name: ClassVar[str] = "mock"
+
+    def __init__(
+        self,
+        options: MockOptions,
+        *,
+        dialects: Mapping[Operation, ClientDialect],
+        conversational: Mapping[Operation, Dialect],
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._dialects = dialects
+        self._conversational = conversational
+        self._now = monotonic_s
+        self._luck = random.Random(options.seed)
+
+    async def send(self, call: Call) -> Reply:
+        if self._options.error_rate and self._luck.random() < self._options.error_rate:
+            raise UpstreamUnavailable("the mock provider fails on demand (error_rate)", upstream_status=503)
+        if self._options.latency_ms:
+            await asyncio.sleep(self._options.latency_ms / 1000)
+        match self._dialects[call.operation]:
+            case EmbeddingsDialect() as embeddings:
+                return self._embed(call, embeddings)
+            case CountTokensDialect():
+                return estimated_count(call, self._now())
+        return await self._converse(call, self._conversational[call.operation])
+
+    async def _converse(self, call: Call, dialect: Dialect) -> Reply:
+        conversation = dialect.read_request(call.body)
+        answer = self._answer(call, conversation)
+        outcome = Outcome()
+        if call.view.stream:
+            stream = TranslatedStream(_NothingToRead(), dialect.stream_writer(call), call, outcome)
+            outcome.first_content_s = self._now()
+            return Reply(stream=_MockStream(answer, stream, self._options.tokens_per_second), outcome=outcome)
+        if self._options.tokens_per_second:
+            await asyncio.sleep(answer.usage.completion / self._options.tokens_per_second)
+        note_answer(answer, call, outcome)
+        outcome.first_content_s = self._now()
+        return Reply(body=dialect.write_reply(answer), outcome=outcome)
+
+    def _answer(self, call: Call, conversation: Conversation) -> Answer:
+        digest = hashlib.blake2b(msgspec.msgpack.encode(conversation.messages), digest_size=8,
+                                 key=str(self._options.seed).encode()).digest()
+        number = int.from_bytes(digest, "big")
+        choices, completion, reasoning = answer_to(conversation, number, self._options.words, self._options.reply)
+        prompt = estimate_tokens(sum(len(message.content) for message in call.view.messages))
+        return Answer(
+            id=f"mock-{number:016x}",
+            model=call.deployment.upstream_model(call.view.model) if call.deployment else call.view.model,
+            created_s=int(call.started_at_s),
+            choices=choices,
+            usage=Usage(prompt=prompt, completion=completion, reasoning=reasoning),
+        )
+
+    def _embed(self, call: Call, dialect: EmbeddingsDialect) -> Reply:
+        request = dialect.read_request(call.body)
+        size = request.dimensions or _DEFAULT_DIMENSIONS
+        vectors = [self._vector(text, size) for text in request.inputs]
+        usage = Usage(prompt=estimate_tokens(sum(len(text.encode()) for text in request.inputs)))
+        body = dialect.write_reply(vectors, call.view.model, usage, request.encoding_format)
+        return Reply(body=body, outcome=Outcome(usage=usage, model=call.view.model, first_content_s=self._now()))
+
+    def _vector(self, text: str, size: int) -> list[float]:
+        """A unit vector that depends on the text and the seed alone."""
+        dice = random.Random(f"{self._options.seed}:{text}")
+        raw = [dice.gauss(0.0, 1.0) for _ in range(size)]
+        norm = sum(value * value for value in raw) ** 0.5
+        return [value / norm for value in raw]
+
+
+class _MockStream:
+    """The answer delta by delta, paced."""
+
+    def __init__(self, answer: Answer, stream: TranslatedStream, tokens_per_second: float) -> None:
+        self._pause_s = 1 / tokens_per_second if tokens_per_second else 0.0
+        self._stream = stream
+        self._deltas: list[Delta] = [Started(id=answer.id, model=answer.model, created_s=answer.created_s)]
+        self._deltas += [delta for choice in answer.choices for delta in deltas_of(choice)]
+        self._deltas.append(UsageReported(answer.usage))
+        self._position = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while self._position < len(self._deltas):
+            if self._pause_s and self._position > 1:
+                await asyncio.sleep(self._pause_s)
+            delta = self._deltas[self._position]
+            self._position += 1
+            if written := self._stream.take([delta]):
+                return written
+        if self._position > len(self._deltas):
+            raise StopAsyncIteration
+        self._position += 1
+        return self._stream.end()
+
+    async def aclose(self) -> None:
+        self._position = len(self._deltas) + 1
+
+
+class _NothingToRead:
+    """The reader's place in a stream whose deltas are made here."""
+
+    finished = True
+
+    def feed(self, event: object) -> list[Delta]:
+        return []

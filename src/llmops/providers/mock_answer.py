@@ -1,0 +1,142 @@
+"""What the mock provider says: words from a short list, a JSON value that fits the schema, or calls of the tools.
+
+A tool is called when ``tool_choice`` forces it, or when tools are offered and the last message is not a tool's result:
+then every tool that the last user text mentions by name is called, and the first one when it mentions none.
+"""
+
+import random
+from typing import Any
+
+import msgspec
+
+from ..dialects.conversation import (
+    Choice,
+    Conversation,
+    Delta,
+    Finished,
+    Part,
+    Reasoning,
+    ReasoningDelta,
+    Text,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStarted,
+    ToolResult,
+)
+from ..json_sample import sample
+
+_WORDS = (
+    "a gateway keeps every call in one place and writes down what it cost how long it took and who asked so that "
+    "a team can see compare and improve what its models do from day to day without guessing"
+).split()
+
+
+def answer_to(conversation: Conversation, number: int, words: int, reply: str | None) -> tuple[list[Choice], int, int]:
+    """The choices, the tokens they took and how many of those were reasoning; one word counts as one token."""
+    choices: list[Choice] = []
+    completion = reasoning = 0
+    for index in range(conversation.n or 1):
+        dice = random.Random(number + index)
+        parts: list[Part] = []
+        if conversation.reasoning is not None and conversation.reasoning.enabled:
+            parts.append(Reasoning(text="The mock thinks before it answers."))
+            reasoning += 6
+            completion += 6
+        calls = _tool_calls(conversation, dice)
+        if calls:
+            parts += calls
+            completion += 8 * len(calls)
+            choices.append(Choice(index=index, parts=parts, finish_reason="tool_calls"))
+            continue
+        choice, tokens = _spoken(conversation, dice, words, reply)
+        choices.append(Choice(index=index, parts=[*parts, *choice.parts], finish_reason=choice.finish_reason,
+                              stop_sequence=choice.stop_sequence, logprobs=choice.logprobs))
+        completion += tokens
+    return choices, completion, reasoning
+
+
+def _spoken(conversation: Conversation, dice: random.Random, words: int, reply: str | None) -> tuple[Choice, int]:
+    choice = Choice()
+    if conversation.output is not None and reply is None:
+        value = {"answer": _sentence(dice, 6)}
+        if conversation.output.schema is not None:
+            value = sample(conversation.output.schema, dice)
+        text = msgspec.json.encode(value).decode()
+    else:
+        text = reply if reply is not None else _sentence(dice, words)
+        for stop in conversation.stop:
+            if stop and stop in text:
+                text = text.split(stop, 1)[0]
+                choice.stop_sequence = stop
+    tokens = _tokens(text)
+    if conversation.max_tokens is not None and len(tokens) > conversation.max_tokens:
+        tokens = tokens[: conversation.max_tokens]
+        choice.finish_reason = "length"
+    choice.parts = [Text("".join(tokens))]
+    if conversation.logprobs:
+        choice.logprobs = {"content": [_logprob(token, conversation.top_logprobs or 0) for token in tokens]}
+    return choice, len(tokens)
+
+
+def _sentence(dice: random.Random, words: int) -> str:
+    start = dice.randrange(len(_WORDS))
+    return " ".join(_WORDS[(start + step) % len(_WORDS)] for step in range(words)).capitalize() + "."
+
+
+def _tokens(text: str) -> list[str]:
+    """Words, each with the space before it."""
+    tokens = text.split(" ")
+    return [token if not position else f" {token}" for position, token in enumerate(tokens)]
+
+
+def _logprob(token: str, alternatives: int) -> dict[str, Any]:
+    entry = {"token": token, "logprob": -0.1, "bytes": list(token.encode())}
+    return {**entry, "top_logprobs": [entry] if alternatives else []}
+
+
+def _tool_calls(conversation: Conversation, dice: random.Random) -> list[ToolCall]:
+    choice, tools = conversation.tool_choice, conversation.tools
+    if not tools or (choice is not None and choice.mode == "none"):
+        return []
+    if choice is not None and choice.mode == "tool":
+        wanted = [tool for tool in tools if tool.name == choice.name]
+    else:
+        last = conversation.messages[-1].parts if conversation.messages else []
+        if any(isinstance(part, ToolResult) for part in last) and (choice is None or choice.mode == "auto"):
+            return []
+        text = " ".join(part.text for part in last if isinstance(part, Text))
+        wanted = [tool for tool in tools if tool.name in text] or tools[:1]
+    if conversation.parallel_tool_calls is False:
+        wanted = wanted[:1]
+    return [_call(tool, dice) for tool in wanted]
+
+
+def _call(tool: Tool, dice: random.Random) -> ToolCall:
+    arguments = sample(tool.parameters or {"type": "object"}, dice)
+    return ToolCall(id=f"call_{dice.getrandbits(64):016x}", name=tool.name,
+                    arguments=msgspec.json.encode(arguments).decode())
+
+
+def deltas_of(choice: Choice) -> list[Delta]:
+    """A choice as a stream would bring it: word by word, tool arguments in two pieces."""
+    deltas: list[Delta] = []
+    called = 0
+    for part in choice.parts:
+        match part:
+            case Reasoning():
+                deltas += [ReasoningDelta(text=token, choice=choice.index) for token in _tokens(part.text)]
+            case Text():
+                logprobs = (choice.logprobs or {}).get("content") or []
+                for position, token in enumerate(_tokens(part.text)):
+                    about = {"content": [logprobs[position]]} if position < len(logprobs) else None
+                    deltas.append(TextDelta(token, choice.index, about))
+            case ToolCall():
+                deltas.append(ToolCallStarted(index=called, id=part.id, name=part.name, choice=choice.index))
+                half = len(part.arguments) // 2
+                deltas += [ToolCallDelta(index=called, arguments=piece, choice=choice.index)
+                           for piece in (part.arguments[:half], part.arguments[half:]) if piece]
+                called += 1
+    deltas.append(Finished(reason=choice.finish_reason, choice=choice.index, stop_sequence=choice.stop_sequence))
+    return deltas

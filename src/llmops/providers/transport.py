@@ -1,0 +1,132 @@
+"""The road to upstreams: connection pools by origin, connecting, TLS, and one retry over a stale connection.
+
+The most recently used connection is taken first, so that idle ones age and are closed. Redirects are never followed
+and the system's proxy variables are not read: a call goes where the configuration says and nowhere else.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import UpstreamTimeout, UpstreamUnreachable
+from .http1 import Connection, Exchange, StaleConnection, Timeouts
+
+_IDLE_LIMIT_S = 55.0  # below the 60 s after which common servers and load balancers hang up
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Scheme, host and port of an upstream."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Origin":
+        """The origin of an absolute http(s) URL; `ValueError` for anything else."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not an http:// or https:// URL")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("a base URL carries no credentials, query or fragment")
+        return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+
+    @property
+    def host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host_header}"
+
+
+class Transport:
+    """Sends requests to upstreams over kept-alive connections. Belongs to one event loop; close it with ``aclose``."""
+
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._idle: dict[Origin, deque[Connection]] = {}
+        self._open: set[Connection] = set()
+        self._tls: ssl.SSLContext | None = None
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
+
+    async def request(self, origin: Origin, request: bytes, timeouts: Timeouts | None = None) -> Exchange:
+        """Send a whole HTTP/1.1 request; return its exchange once status and headers are there.
+
+        Raises `UpstreamUnreachable`, `UpstreamTimeout` or `UpstreamBroken`.
+        """
+        timeouts = timeouts or self.timeouts
+        connection = self._take_idle(origin)
+        if connection is not None:
+            try:
+                return await self._exchange(connection, request, timeouts)
+            except StaleConnection:
+                pass
+        return await self._exchange(await self._connect(origin, timeouts), request, timeouts)
+
+    async def _exchange(self, connection: Connection, request: bytes, timeouts: Timeouts) -> Exchange:
+        exchange = connection.send(request, timeouts)
+        try:
+            await exchange.headers()
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
+
+    def _take_idle(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin, timeouts: Timeouts) -> Connection:
+        loop = asyncio.get_running_loop()
+        idle = self._idle.setdefault(origin, deque())
+
+        def keep(connection: Connection) -> None:
+            connection.idle_since_s = now = loop.time()
+            idle.append(connection)
+            while idle and now - idle[0].idle_since_s > _IDLE_LIMIT_S:
+                idle.popleft().abort()
+
+        tls = self._tls_context() if origin.scheme == "https" else None
+        opening = loop.create_connection(
+            lambda: Connection(loop, keep, self._open.discard), origin.host, origin.port,
+            ssl=tls, server_hostname=origin.host if tls else None,
+        )
+        try:
+            async with asyncio.timeout(timeouts.connect_s):
+                _, connection = await opening
+        except TimeoutError as exc:
+            raise UpstreamTimeout(f"no connection to {origin} within {timeouts.connect_s:g} s") from exc
+        except ssl.SSLError as exc:
+            raise UpstreamUnreachable(f"TLS with {origin} failed: {exc.reason or exc}") from exc
+        except socket.gaierror as exc:
+            raise UpstreamUnreachable(f"the host name of {origin} cannot be resolved: {exc.strerror}") from exc
+        except OSError as exc:
+            raise UpstreamUnreachable(f"no connection to {origin}: {exc.strerror or exc}") from exc
+        self._open.add(connection)
+        return connection
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+    async def aclose(self) -> None:
+        """Close every connection, idle or not."""
+        for connection in list(self._open):
+            connection.abort()
+        self._idle.clear()
+        await asyncio.sleep(0)

@@ -1,0 +1,188 @@
+"""The shape of the configuration: every section, key, default and bound, as checked values.
+
+The reference table in ``docs/reference/settings.md`` is generated from these descriptions.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
+PresetName = Literal["openai", "vllm", "ollama", "tgi", "llamacpp", "openrouter", "groq", "mistral", "deepseek"]
+OperationName = Literal["chat", "responses", "messages", "count_tokens", "embeddings"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """The HTTP server and what it accepts."""
+
+    host: str = Field("127.0.0.1", description="Address to bind. Only loopback until keys exist.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to bind.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
+    body_limit_bytes: int = Field(10_000_000, ge=1024, le=1_000_000_000, description="Largest request body.")
+    header_limit_bytes: int = Field(16_384, ge=1024, le=65_536, description="Largest single request header.")
+    nesting_limit: int = Field(64, ge=8, le=500, description="Deepest nesting of a request's JSON.")
+    drain_seconds: float = Field(30.0, ge=0, le=3600, description="Time for calls under way after SIGTERM.")
+    drain_delay_seconds: float = Field(1.0, ge=0, le=300, description="After SIGTERM, how long new calls are still "
+                                       "taken while /ready already says 503, so that a load balancer can turn away.")
+
+
+class LLMSettings(_Section):
+    """The model that is there without a `models` table, and the limits of every upstream call."""
+
+    provider: ProviderName = Field("mock", description="Provider of the default model.")
+    model: str = Field("mock", min_length=1, max_length=200, description="The default model's name.")
+    openai_base_url: str | None = Field(None, description="Base URL for the provider `openai` where a deployment "
+                                        "names none.")
+    timeout_seconds: float = Field(120.0, gt=0, le=3600, description="A call's total time.")
+    connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Time to connect to an upstream.")
+    first_byte_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time until an upstream answers.")
+    idle_timeout_seconds: float = Field(30.0, gt=0, le=3600, description="Longest silence inside an upstream's answer.")
+    max_retries: int = Field(2, ge=0, le=10, description="Retries of a failed call. Not in effect yet.")
+    json_repair_attempts: int = Field(0, ge=0, le=5, description="How often an answer that breaks its JSON contract is "
+                                      "asked for again.")
+
+
+class CacheSettings(_Section):
+    """The exact cache. Not in effect yet."""
+
+    enabled: bool = Field(False, description="Not in effect yet.")
+    ttl_seconds: float = Field(300.0, gt=0, description="Not in effect yet.")
+    max_entries: int = Field(1000, ge=1, description="Not in effect yet.")
+
+
+class LimitSettings(_Section):
+    """Limits for all callers. Not in effect yet."""
+
+    requests_per_second: float | None = Field(None, gt=0, description="Not in effect yet.")
+    tokens_per_minute: int | None = Field(None, gt=0, description="Not in effect yet.")
+
+
+class PromptSettings(_Section):
+    """Prompt selection."""
+
+    version: str | None = Field(None, max_length=100, description="Stamped on every record as `prompt_version`.")
+
+
+class LogSettings(_Section):
+    """The request log."""
+
+    dir: Path = Field(Path("runs/logs"), description="Folder of `gateway.jsonl`.")
+    rotate_megabytes: int = Field(256, ge=1, le=100_000, description="Size at which a new file is begun.")
+    rotate_hours: float = Field(24.0, gt=0, le=8760, description="Age at which a new file is begun.")
+    flush_milliseconds: int = Field(100, ge=1, le=1000, description="Longest time that a record waits in memory.")
+    capture_messages: bool = Field(False, description="Store message text in the log. Off: hashes and lengths only.")
+
+
+class MockSettings(_Section):
+    """How the mock provider behaves."""
+
+    seed: int = Field(0, description="The same seed and request give the same answer.")
+    latency_ms: float = Field(0.0, ge=0, le=600_000, description="Time to the first token.")
+    tokens_per_second: float = Field(0.0, ge=0, description="Speed after that; 0: all at once.")
+    error_rate: float = Field(0.0, ge=0, le=1, description="Share of calls that fail.")
+    reply: str | None = Field(None, description="A fixed text instead of a made-up one.")
+    words: int = Field(24, ge=1, le=100_000, description="Length of a made-up text.")
+
+
+class DeploymentSettings(_Section):
+    """One place that a model's calls can go."""
+
+    name: str | None = Field(None, min_length=1, max_length=100, description="Unique; default `<model>/<n>`.")
+    provider: ProviderName = Field(description="Which adapter.")
+    preset: PresetName | None = Field(None, description="A known OpenAI-compatible server (provider `openai` only).")
+    model: str | None = Field(None, min_length=1, max_length=200, description="The model's name at the provider; "
+                              "default: the name the client asked for.")
+    base_url: str | None = Field(None, description="Default: the provider's or preset's own.")
+    api_key: SecretStr | None = Field(None, description="The credential; better given by `api_key_env`.")
+    api_key_env: str | None = Field(None, description="Variable that holds the credential.")
+    api_version: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+$", description="Azure only; default `v1`.")
+    headers: dict[str, str] = Field({}, description="More headers for this upstream, e.g. an organisation.")
+    operations: list[OperationName] | None = Field(None, description="What it offers natively, where that differs "
+                                                   "from the provider's or preset's own.")
+    weight: float = Field(1.0, gt=0, le=1_000_000, description="Share of calls under the strategy `weighted`.")
+    timeout_seconds: float | None = Field(None, gt=0, le=3600, description="Default: `llm.timeout_seconds`.")
+    mock: MockSettings = Field(MockSettings(), description="Only for the provider `mock`.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _plain_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not name.replace("-", "").isalnum() or not name.isascii():
+                raise ValueError(f"{name!r} is not a header name")
+            if not content.isprintable():
+                raise ValueError(f"the value of {name!r} holds control characters")
+            if name.lower() in ("host", "content-length", "content-type", "transfer-encoding", "connection"):
+                raise ValueError(f"{name!r} is the gateway's own")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_provider(self) -> "DeploymentSettings":
+        if self.preset is not None and self.provider != "openai":
+            raise ValueError(f"preset {self.preset!r} goes with provider 'openai', not {self.provider!r}")
+        if self.api_key is not None and self.api_key_env is not None:
+            raise ValueError("give api_key or api_key_env, not both")
+        if self.provider == "azure" and self.base_url is None:
+            raise ValueError("provider 'azure' needs base_url, e.g. https://<resource>.openai.azure.com")
+        return self
+
+
+class ModelSettings(_Section):
+    """A public model name and its deployments."""
+
+    strategy: Literal["ordered", "weighted"] = Field("ordered", description="`ordered`: the first takes all; "
+                                                     "`weighted`: each takes its share.")
+    deployments: list[DeploymentSettings] = Field(min_length=1, description="Where calls go.")
+
+
+class Settings(_Section):
+    """The whole configuration; immutable once loaded."""
+
+    server: ServerSettings = ServerSettings()
+    llm: LLMSettings = LLMSettings()
+    models: dict[str, ModelSettings] = Field({}, description="Public model names (or patterns with `*`).")
+    cache: CacheSettings = CacheSettings()
+    limits: LimitSettings = LimitSettings()
+    prompts: PromptSettings = PromptSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """``model: [deployment, …]`` is short for ``model: {deployments: […]}``."""
+        if not isinstance(value, dict):
+            return value
+        return {name: {"deployments": entry} if isinstance(entry, list) else entry for name, entry in value.items()}
+
+    @field_validator("models")
+    @classmethod
+    def _sound_names(cls, value: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        names: set[str] = set()
+        for model, entry in value.items():
+            if not model or len(model) > 200 or not model.isprintable():
+                raise ValueError(f"{model!r} is not a usable model name")
+            for deployment in entry.deployments:
+                if deployment.name is not None and deployment.name in names:
+                    raise ValueError(f"two deployments are called {deployment.name!r}")
+                names.add(deployment.name or "")
+        return value
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data, secrets shown as ``**********``."""
+    shown: dict[str, Any] = settings.model_dump(mode="json")
+    for model in shown["models"].values():
+        for deployment in model["deployments"]:
+            deployment["headers"] = {name: "**********" for name in deployment["headers"]}
+    return shown

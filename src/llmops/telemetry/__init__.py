@@ -1,0 +1,1 @@
+"""What is known about calls: the request log, metrics and trace context."""

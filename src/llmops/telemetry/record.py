@@ -1,0 +1,179 @@
+"""One line of the request log: what happened to one call, without a word of what was said in it.
+
+A `FinishedCall` is what the hot path leaves behind; turning it into a `CallRecord` (hashing, formatting) is the log
+writer's work.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+
+import msgspec
+
+from ..errors import LLMOpsError
+from ..tokens import estimate_tokens
+from ..types import Call, MessageView, Reply, Usage
+
+REFUSED = "none"
+"""Provider and model label of a request that never reached one."""
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    prompt: int
+    completion: int
+    total: int
+    cached: int
+    cache_write: int
+    reasoning: int
+    source: str
+
+
+class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    role: str
+    content_hash: str
+    content_length: int
+    content: str | None = None
+    """Only where capture is switched on."""
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Field by field in ``docs/reference/request-log.md``. Times in milliseconds, ``timestamp`` in UTC."""
+
+    timestamp: str
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None = None
+    tenant: str
+    key_id: str | None = None
+    operation: str
+    provider: str
+    model: str
+    requested_model: str | None = None
+    deployment: str | None = None
+    upstream_model: str | None = None
+    upstream_id: str | None = None
+    latency_ms: float
+    ttft_ms: float | None = None
+    token_usage: TokenUsage
+    error_type: str | None = None
+    finish_reason: str | None = None
+    prompt_version: str | None = None
+    release_id: str | None = None
+    attempts: int = 0
+    cached: bool = False
+    json_valid: bool | None = None
+    status: int
+    stream: bool = False
+    user: str | None = None
+    dropped_parameters: list[str] = []
+    messages_masked: list[MaskedMessage] = []
+
+
+class FinishedCall(msgspec.Struct, kw_only=True):
+    """A call that has ended, one way or the other. ``error`` is what ended it early."""
+
+    call: Call
+    reply: Reply | None = None
+    error: LLMOpsError | None = None
+    ended_s: float
+
+
+class RefusedRequest(msgspec.Struct, kw_only=True):
+    """A request that was turned away before it became a call."""
+
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    operation: str
+    error: LLMOpsError
+    started_at_s: float
+    latency_s: float
+
+
+def record_of_refused(refused: RefusedRequest) -> CallRecord:
+    return CallRecord(
+        timestamp=_timestamp(refused.started_at_s),
+        request_id=refused.request_id,
+        trace_id=refused.trace_id,
+        span_id=refused.span_id,
+        parent_span_id=refused.parent_span_id,
+        tenant="default",
+        operation=refused.operation,
+        provider=REFUSED,
+        model=REFUSED,
+        latency_ms=_ms(refused.latency_s),
+        token_usage=_token_usage(Usage(source="none")),
+        error_type=refused.error.code,
+        status=refused.error.status,
+    )
+
+
+def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False) -> CallRecord:
+    """The record of a finished call. ``hash_key`` keys the content hashes, so that short texts cannot be guessed."""
+    call, reply, error = finished.call, finished.reply, finished.error
+    outcome = reply.outcome if reply is not None else None
+    status = error.status if error is not None else reply.status if reply is not None else 200
+    deployment = call.deployment
+    first_s = outcome.first_content_s if outcome is not None else None
+    return CallRecord(
+        timestamp=_timestamp(call.started_at_s),
+        request_id=call.request_id,
+        trace_id=call.trace_id,
+        span_id=call.span_id,
+        parent_span_id=call.parent_span_id,
+        tenant=call.tenant,
+        key_id=call.key_id,
+        operation=call.operation,
+        provider=deployment.provider.name if deployment is not None else REFUSED,
+        model=call.model or REFUSED,
+        requested_model=call.view.model[:256],
+        deployment=deployment.name if deployment is not None else None,
+        upstream_model=outcome.model if outcome is not None else None,
+        upstream_id=outcome.upstream_id if outcome is not None else None,
+        latency_ms=_ms(finished.ended_s - call.started_s),
+        ttft_ms=_ms(first_s - call.started_s) if first_s is not None else None,
+        token_usage=_token_usage(usage_of(finished)),
+        error_type=error.code if error is not None else None,
+        finish_reason=outcome.finish_reason if outcome is not None else None,
+        prompt_version=call.prompt_version,
+        release_id=call.release_id,
+        attempts=call.attempts,
+        cached=reply.cached if reply is not None else False,
+        json_valid=reply.json_valid if reply is not None else None,
+        status=status,
+        stream=call.view.stream,
+        user=call.view.user[:256] if call.view.user else None,
+        dropped_parameters=call.dropped,
+        messages_masked=[_masked(message, hash_key, capture) for message in call.view.messages],
+    )
+
+
+def usage_of(finished: FinishedCall) -> Usage:
+    """The provider's count, or an estimate of what went in and came out where it reported none."""
+    call, reply = finished.call, finished.reply
+    if reply is None or call.operation == "count_tokens":
+        return Usage(source="none")
+    if reply.outcome.usage.source != "none":
+        return reply.outcome.usage
+    prompt = estimate_tokens(sum(len(message.content) for message in call.view.messages))
+    return Usage(prompt=prompt, completion=estimate_tokens(reply.outcome.output_chars), source="estimated")
+
+
+def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:
+    digest = hashlib.blake2b(message.content, digest_size=16, key=hash_key).hexdigest()
+    content = message.content.decode("utf-8", "replace") if capture else None
+    return MaskedMessage(message.role[:32], digest, message.length, content)
+
+
+def _token_usage(usage: Usage) -> TokenUsage:
+    return TokenUsage(prompt=usage.prompt, completion=usage.completion, total=usage.total, cached=usage.cached,
+                      cache_write=usage.cache_write, reasoning=usage.reasoning, source=usage.source)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
