@@ -17,7 +17,7 @@ from .lab import Lab, say
 from .machine import choose_cores, describe, pin_self
 from .process import StartFailed
 from .scenarios import QUICK, Readings, Size
-from .targets import DIRECT, OURS, all_targets
+from .targets import DIRECT, OURS, all_targets, gateway_command
 
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: dict[str, Callable[[Lab, Size], Readings]] = {
@@ -34,9 +34,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the children as Ctrl-C does
     cores = choose_cores()
     pin_self(cores.load)
-    results = report.Results(
-        date=datetime.date.today().isoformat(), quick=options.quick, machine=describe(cores)
-    )
+    facts = {**describe(cores), "gateway": gateway_command()}
+    results = report.Results(date=datetime.date.today().isoformat(), quick=options.quick, machine=facts)
     size = QUICK if options.quick else Size(rounds=options.rounds, seconds=options.seconds)
     try:
         with tempfile.TemporaryDirectory(prefix="llmops-bench-") as folder:

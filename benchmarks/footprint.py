@@ -11,8 +11,9 @@ import sys
 from contextlib import ExitStack
 
 from . import load, nginx
-from .lab import Lab, await_first_answer, say
+from .lab import Lab, say
 from .load import REPOSITORY, Figures, LoadFailed
+from .probe import await_first_answer
 from .process import StartFailed
 from .scenarios import Size, mock
 from .targets import OURS, Target
@@ -63,7 +64,7 @@ def memory(lab: Lab, size: Size) -> Figures:
     with lab.upstream(upstream) as (port, _), ExitStack() as stack:
         try:
             contestant = lab.start(stack, _ours(lab), port)
-            await_first_answer(contestant)
+            await_first_answer(OURS, contestant.port)
             process = contestant.process
             assert process is not None
             samples.append((0, process.resident_mib()))

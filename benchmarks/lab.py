@@ -11,20 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import msgspec
 
-from . import wire
 from .load import REPOSITORY, Figures, LoadFailed
 from .machine import Cores, busy_s, stolen_s
-from .process import HOST, Process, StartFailed, free_port, running, wait_until_ready
+from .probe import await_first_answer
+from .process import Process, StartFailed, free_port, running, wait_until_ready
 from .targets import Target
 
 QUIET = 0.05
 ATTEMPTS = 3
-FIRST_ANSWER_S = 30.0
 IDLE = 0.1
 IDLE_LOOK_S = 0.1
 SETTLE_S = 20.0
@@ -112,7 +110,7 @@ class Lab:
         own = ExitStack()
         try:
             contestant = self.start(own, target, upstream_port)
-            await_first_answer(contestant)
+            await_first_answer(target.name, contestant.port)
         except BaseException:
             own.close()
             raise
@@ -208,28 +206,6 @@ def settle(process: Process) -> None:
         earlier_s, used_s = used_s, process.cpu_s()
         if used_s - earlier_s <= IDLE * IDLE_LOOK_S:
             return
-
-
-def await_first_answer(contestant: Contestant) -> None:
-    """Wait until a chat request is answered with the upstream's words: readiness pages are not always true."""
-    deadline_s = time.perf_counter() + FIRST_ANSWER_S
-    seen = "nothing"
-    while time.perf_counter() < deadline_s:
-        connection = HTTPConnection(HOST, contestant.port, timeout=10)
-        try:
-            headers = {"content-type": "application/json", "authorization": f"Bearer {wire.KEY}"}
-            connection.request("POST", wire.PATH, wire.CHAT_BODY, headers)
-            response = connection.getresponse()
-            body = response.read()
-            if response.status == 200 and b"Hello there" in body:
-                return
-            seen = f"{response.status} {body[:300]!r}"
-        except (OSError, HTTPException) as exc:
-            seen = repr(exc)
-        finally:
-            connection.close()
-        time.sleep(0.2)
-    raise StartFailed(f"{contestant.name} does not answer a chat request: {seen}")
 
 
 def say(text: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from . import load, nginx
-from .lab import Lab, Load, Reading
+from .lab import Lab, Load, Reading, awake
+from .probe import accounts_for_streams
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,10 @@ def flat_streams(lab: Lab, size: Size) -> Readings:
     found: Readings = {}
     command = mock("--chunks", str(FLAT_CHUNKS))
     with lab.upstream(command) as (port, process), lab.contestants(port) as contestants:
+        for contestant in contestants:
+            with awake(contestant.process):
+                if not accounts_for_streams(contestant.port, port):
+                    lab.remark(f"{contestant.name} does not account for the usage of streams")
         for name, connections, rounds in (("stream-16", 16, size.streams_each), ("stream-1", 1, size.first_chunks)):
             wanted = _stream(lab, connections, rounds, FLAT_CHUNKS)
             warm_up = _stream(lab, connections, 3, FLAT_CHUNKS)

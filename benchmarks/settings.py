@@ -1,6 +1,6 @@
-"""The configuration that our gateway is measured with: everything on that a production gateway has on.
+"""The configuration that our gateway is measured with: the defaults, and one model at the mock upstream.
 
-Only the answer cache is off, for the load repeats one question and a cache would answer it.
+The answer cache is off by name, for the load repeats one question and a cache would answer it.
 """
 
 import json
@@ -13,8 +13,9 @@ from .process import HOST
 def write_settings(folder: Path, upstream_port: int) -> Path:
     """Write the gateway's YAML for one upstream and return its path."""
     settings = {
-        "models": {wire.MODEL: {"provider": "openai", "base_url": f"http://{HOST}:{upstream_port}/v1"}},
+        "models": {wire.MODEL: [{"provider": "openai", "base_url": f"http://{HOST}:{upstream_port}/v1"}]},
         "cache": {"enabled": False},
+        "log": {"dir": str(folder / "logs")},
     }
     path = folder / "llmops.yaml"
     path.write_text(json.dumps(settings))  # JSON is YAML

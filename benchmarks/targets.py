@@ -20,6 +20,7 @@ from .settings import write_settings
 Start = Callable[[Path, int, int], Launch]
 
 DIRECT, NGINX, OURS = "direct", "nginx", "ours"
+GATEWAY = "-m uvicorn src.llmops.gateway:app --host 127.0.0.1 --port {port} --no-access-log --log-level warning"
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -46,12 +47,13 @@ def start_nginx(folder: Path, port: int, upstream_port: int) -> Launch:
 
 
 def start_ours(folder: Path, port: int, upstream_port: int) -> Launch:
-    """Our gateway as a user starts it; BENCH_GATEWAY is another command, with ``{port}`` in it."""
+    """Our gateway, as `gateway_command` says."""
     settings = write_settings(folder, upstream_port)
-    command = os.environ.get("BENCH_GATEWAY")
-    if command:
-        words = shlex.split(command.replace("{port}", str(port)))
-    else:
-        words = [sys.executable, "-m", "llmops", "serve", "--port", str(port)]
-    env = {"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}", "LLMOPS_CONFIG": str(settings), "LOG_DIR": str(folder)}
+    env = {"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}", "LLMOPS_CONFIG": str(settings)}
+    words = shlex.split(gateway_command().replace("{port}", str(port)))
     return Launch(words, env=env, ready_path="/ready")
+
+
+def gateway_command() -> str:
+    """What starts the gateway on ``{port}``; BENCH_GATEWAY puts another in its place, and the results name it."""
+    return os.environ.get("BENCH_GATEWAY") or f"{shlex.quote(sys.executable)} {GATEWAY}"

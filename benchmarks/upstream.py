@@ -3,6 +3,7 @@
 A raw protocol on uvloop, no HTTP library. Complete answers leave after ``--delay-ms``; streams have ``--chunks``
 chunks, one each ``--interval-ms``, or flat out in bursts of ``--burst`` where that is 0. It understands exactly what
 HTTP clients send to a chat endpoint (a body with content-length) and answers 400 to anything else; it checks nothing.
+It counts the streams that were asked for with usage, for `probe` to see.
 """
 
 import argparse
@@ -34,6 +35,7 @@ class Plan:
         self.ends = {usage: wire.stream_end(chunks, usage=usage) for usage in (False, True)}
         self.waiting: deque[tuple[float, asyncio.Transport]] = deque()
         self.paced: set[Connection] = set()
+        self.usage_asked = 0
 
     async def answer_when_due(self) -> None:
         """Send delayed answers; all have the same delay, so the queue is in order of time."""
@@ -92,7 +94,8 @@ class Connection(asyncio.Protocol):
         plan = self.plan
         if head.startswith(b"GET "):
             path = head.split(b" ", 2)[1].partition(b"?")[0]
-            self.transport.write(BODIES.get(path, HEALTHY))
+            asked = b'{"usage_asked":%d}' % plan.usage_asked
+            self.transport.write(response(asked) if path == wire.STATS_PATH else BODIES.get(path, HEALTHY))
         elif not body:
             self.transport.write(BAD_REQUEST)
         elif b'"stream":true' in body or b'"stream": true' in body:
@@ -103,6 +106,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(ANSWER)
 
     def start_stream(self, *, usage: bool) -> None:
+        self.plan.usage_asked += usage
         self.transport.write(wire.STREAM_HEAD + FIRST_CHUNK)
         self.left = self.plan.chunks - 1
         self.end = self.plan.ends[usage]

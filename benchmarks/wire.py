@@ -9,6 +9,7 @@ MODEL = "mock"
 KEY = "sk-bench-0000000000000000"
 PATH = "/v1/chat/completions"
 
+STATS_PATH = b"/stats"
 MARK = b"~"
 END = b"0\r\n\r\n"
 ASKS_USAGE = b'"include_usage":'

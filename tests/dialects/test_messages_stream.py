@@ -219,7 +219,8 @@ def test_an_error_event_is_raised(data: bytes, error: type[UpstreamError]) -> No
 
 
 GARBAGE = [b"", b"[DONE]", b"null", b"[]", b"5", b"{", b"\xff", b'{"delta":5}', b"[" * 100_000,
-           b'{"delta":{"text":5,"stop_reason":5}}', b'{"content_block":{}}', b'{"message":[]}', b'{"message":{"usage":{"input_tokens":-1}}}', b'{"type":5}']
+           b'{"delta":{"text":5,"stop_reason":5}}', b'{"content_block":{}}',
+           b'{"message":[]}', b'{"message":{"usage":{"input_tokens":-1}}}', b'{"type":5}']
 NAMES = [b"content_block_delta", b"content_block_start", b"message_delta", b"message_start", b""]
 
 

@@ -87,9 +87,12 @@ class Metrics:
                 tally.latency.observe(record.latency_ms / 1000)
                 if record.ttft_ms is not None:
                     tally.ttft.observe(record.ttft_ms / 1000)
-                usage = record.token_usage
-                counted = (usage.prompt, usage.completion, usage.cached, usage.cache_write, usage.reasoning)
-                tally.tokens = [sum(pair) for pair in zip(tally.tokens, counted, strict=True)]
+                usage, tokens = record.token_usage, tally.tokens
+                tokens[0] += usage.prompt
+                tokens[1] += usage.completion
+                tokens[2] += usage.cached
+                tokens[3] += usage.cache_write
+                tokens[4] += usage.reasoning
 
     def snapshot(self, *, log_written: int = 0, log_dropped: int = 0, log_waiting: int = 0) -> Snapshot:
         with self._lock:

@@ -162,8 +162,9 @@ def usage_of(finished: FinishedCall) -> Usage:
 
 def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:
     digest = hashlib.blake2b(message.content, digest_size=16, key=hash_key).hexdigest()
-    content = message.content.decode("utf-8", "replace") if capture else None
-    return MaskedMessage(message.role[:32], digest, message.length, content)
+    if capture:
+        return MaskedMessage(message.role[:32], digest, message.length, message.content.decode("utf-8", "replace"))
+    return MaskedMessage(message.role[:32], digest, message.length)
 
 
 def _token_usage(usage: Usage) -> TokenUsage:

@@ -99,7 +99,7 @@ _KNOWN = frozenset(_Request.__struct_fields__)
 
 def read_request(body: bytes) -> Conversation:
     wire: _Request = decode_request(body, _REQUEST)
-    leftover = {name: value for name, value in _OBJECT.decode(body).items() if name not in _KNOWN and value is not None}
+    leftover = {name: value for name, value in decode_request(body, _OBJECT).items() if name not in _KNOWN and value is not None}
     if wire.store:
         leftover["store"] = True
     conversation = Conversation(
@@ -144,8 +144,9 @@ def _read_message(wire: _Message, path: str, system: list[Text], messages: list[
         content = [part for part in _read_content(wire.content, f"{path}.content")
                    if isinstance(part, Text | Image | Document)]
         result = ToolResult(call_id=wire.tool_call_id, content=content)
-        if messages and messages[-1].role == "user" and isinstance(messages[-1].parts[-1], ToolResult):
-            messages[-1].parts.append(result)
+        before = messages[-1] if messages else None
+        if before is not None and before.role == "user" and before.parts and isinstance(before.parts[-1], ToolResult):
+            before.parts.append(result)
         else:
             messages.append(Message("user", [result]))
     elif wire.role == "user":
