@@ -326,8 +326,9 @@ def _http_provider(wanted: DeploymentSettings, settings: Settings, parts: Parts)
         raise ValueError(f"no credential: set the variable {secret_env}, or name another one in api_key_env")
     if secret is not None and not secret.isprintable():
         raise ValueError("the credential holds control characters (a line break at its end?)")
-    chat = ChatDialect(max_tokens_field=preset.max_tokens_field) if preset else ChatDialect(
-        max_tokens_field="max_completion_tokens" if base_url is None or wanted.provider == "azure" else "max_tokens")
+    newer = base_url is None or wanted.provider == "azure"
+    chat = ChatDialect(preset.max_tokens_field if preset else "max_completion_tokens" if newer else "max_tokens",
+                       asks_usage=preset.asks_usage if preset else True)
     target = _TARGETS.get(wanted.provider, chat)
     native = frozenset(wanted.operations) if wanted.operations is not None else preset.native if preset else None
     resolved = base_url or kind.default_base_url or ""
@@ -335,7 +336,7 @@ def _http_provider(wanted: DeploymentSettings, settings: Settings, parts: Parts)
     common: dict[str, Any] = {
         "base_url": resolved, "secret": secret, "transport": parts.transport, "dialects": DIALECTS,
         "conversational": CONVERSATIONAL, "target": target, "monotonic_s": parts.clock.monotonic_s, "native": native,
-        "extra_headers": wanted.headers,
+        "extra_headers": wanted.headers, "asks_usage": preset.asks_usage if preset else True,
         "timeouts": Timeouts(connect_s=llm.connect_timeout_seconds, first_byte_s=llm.first_byte_timeout_seconds,
                              idle_s=llm.idle_timeout_seconds, total_s=wanted.timeout_seconds or llm.timeout_seconds),
     }

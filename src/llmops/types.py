@@ -21,7 +21,7 @@ Policy = Callable[[Handler], Handler]
 UsageSource = Literal["provider", "estimated", "none"]
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens of one call. ``prompt`` includes ``cached`` and ``cache_write``; ``completion`` includes ``reasoning``."""
 
     prompt: int = 0
@@ -39,13 +39,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 NO_USAGE = Usage(source="none")
 
 
-class OutputContract(msgspec.Struct, frozen=True):
+class OutputContract(msgspec.Struct, frozen=True, gc=False):
     """What the caller demands of the answer's text: any JSON object, or JSON that fits ``schema`` (JSON Schema)."""
 
     schema: bytes | None = None
 
 
-class MessageView(msgspec.Struct, frozen=True):
+class MessageView(msgspec.Struct, frozen=True, gc=False):
     """One message as the request log sees it: its role and what is hashed. ``content`` is never stored as it is."""
 
     role: str
@@ -53,7 +53,7 @@ class MessageView(msgspec.Struct, frozen=True):
     length: int
 
 
-class RequestView(msgspec.Struct, kw_only=True):
+class RequestView(msgspec.Struct, kw_only=True, gc=False):
     """The few fields of a request that policies need, whatever its dialect."""
 
     model: str
@@ -101,7 +101,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """Parameters that the target dialect could not carry and that the caller allowed to be dropped."""
 
 
-class Outcome(msgspec.Struct, kw_only=True, eq=False):
+class Outcome(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """What a reply turned out to be. For a stream it fills while the stream flows and is final at its end."""
 
     usage: Usage = NO_USAGE

@@ -170,9 +170,19 @@ class Uncarried:
 
     def add(self, parameter: str) -> None:
         """Note ``parameter``: a neutral field name, or a path such as ``messages[2].content[0]``."""
-        name = self._names.get(parameter, parameter)
+        name = self._named(parameter)
         if name not in self.parameters:
             self.parameters.append(name)
+
+    def _named(self, parameter: str) -> str:
+        """The longest beginning of the path that the source names otherwise is replaced: a part may hold the place."""
+        head, tail = parameter, ""
+        while head not in self._names:
+            if "." not in head:
+                return parameter
+            head, _, step = head.rpartition(".")
+            tail = f".{step}{tail}"
+        return self._names[head] + tail
 
     def check(self, conversation: Conversation, carried: frozenset[str]) -> None:
         """Note every parameter that is asked for and not in ``carried``; a value equal to the default is harmless."""
@@ -203,6 +213,8 @@ class Answer(msgspec.Struct, kw_only=True):
     created_s: int
     choices: list[Choice]
     usage: Usage
+    lost: list[str] = []
+    """What the upstream said beside its words and no neutral value holds, such as ``citations``."""
 
 
 # --- streamed answers -------------------------------------------------------------------------------------------
@@ -265,7 +277,13 @@ class UsageReported(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-Delta = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished | UsageReported
+class Lost(msgspec.Struct, frozen=True):
+    """The upstream said something that no neutral value holds. Noted for the caller, never given to a writer."""
+
+    what: str
+
+
+Delta = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished | UsageReported | Lost
 
 #: The deltas that make a stream committed: from the first of these on nothing may be retried.
 CONTENT_DELTAS = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted, ToolCallDelta)

@@ -17,7 +17,7 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One server-sent event: its ``data`` (several data lines joined by LF) and its ``name`` (``event:``), if any."""
 
     data: bytes

@@ -9,6 +9,7 @@ from .conversation import (
     Answer,
     Delta,
     Finished,
+    Lost,
     Reasoning,
     ReasoningDelta,
     Refusal,
@@ -48,7 +49,13 @@ def translate_reply(body: bytes, source: Dialect, target: UpstreamDialect, call:
     """The client's form of the upstream's complete answer, with ``outcome`` filled."""
     answer = target.read_reply(body)
     note_answer(answer, call, outcome)
+    note_lost(answer.lost, call)
     return source.write_reply(answer)
+
+
+def note_lost(what: list[str], call: Call) -> None:
+    """Tell the caller, and the log, what of the answer did not come along. The answer itself is worth having."""
+    call.dropped += [name for one in dict.fromkeys(what) if (name := f"reply.{one}") not in call.dropped]
 
 
 def note_answer(answer: Answer, call: Call, outcome: Outcome) -> None:
@@ -91,6 +98,9 @@ class TranslatedStream:
 
     def take(self, deltas: list[Delta]) -> bytes:
         """Note the deltas and write them in the client's dialect."""
+        if lost := [delta.what for delta in deltas if isinstance(delta, Lost)]:
+            note_lost(lost, self._call)
+            deltas = [delta for delta in deltas if not isinstance(delta, Lost)]
         for position, delta in enumerate(deltas):
             if isinstance(delta, Started):
                 deltas[position] = self._named(delta)

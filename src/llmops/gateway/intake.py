@@ -13,7 +13,7 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-class Arrival(msgspec.Struct, kw_only=True):
+class Arrival(msgspec.Struct, kw_only=True, gc=False):
     """Who a request is, from its first moment on: identifiers, trace context and time."""
 
     request_id: str

@@ -5,6 +5,7 @@ turn away; then new calls are refused and those under way get the rest of the dr
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -44,6 +45,11 @@ class GatewayLifecycle:
 
     async def start(self) -> None:
         await self._on_start()
+        # What is here now stays for good: the collector need not look at it again. A call's objects die by reference
+        # counting, so collections may be rarer than the default.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
 

@@ -57,6 +57,7 @@ class HttpProvider:
         timeouts: Timeouts | None = None,
         native: frozenset[Operation] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        asks_usage: bool = True,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.natively = self.native if native is None else native
@@ -68,6 +69,7 @@ class HttpProvider:
         self._dialects = dialects
         self._conversational = conversational
         self._target = target
+        self._asks_usage = asks_usage
         self._extra_headers = dict(extra_headers or {})
         self.now = monotonic_s
         self._endpoints: dict[tuple[str, str, bool], Endpoint] = {}
@@ -94,7 +96,7 @@ class HttpProvider:
 
     async def _pass_through(self, call: Call, model: str) -> Reply:
         dialect = self._dialects[call.operation]
-        ask_usage = call.view.stream and not call.view.wants_usage
+        ask_usage = self._asks_usage and call.view.stream and not call.view.wants_usage
         body = call.body
         if ask_usage or model != call.view.model:
             body = dialect.patch(body, model, ask_usage=ask_usage)

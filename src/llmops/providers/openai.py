@@ -24,12 +24,14 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A well-known OpenAI-compatible server. ``secret_env`` None: it asks for no key by default.
 
     ``max_tokens_field`` is the output limit's name in translated requests: only OpenAI and Azure know the newer one.
+    ``asks_usage`` False: its streams report usage unasked, and it refuses ``stream_options``.
     """
 
     base_url: str
     secret_env: str | None = None
     native: frozenset[Operation] = frozenset({"chat", "embeddings"})
     max_tokens_field: str = "max_tokens"
+    asks_usage: bool = True
 
 
 PRESETS: dict[str, Preset] = {
@@ -42,7 +44,8 @@ PRESETS: dict[str, Preset] = {
     "openrouter": Preset(base_url="https://openrouter.ai/api/v1", secret_env="OPENROUTER_API_KEY",
                          native=frozenset({"chat"})),
     "groq": Preset(base_url="https://api.groq.com/openai/v1", secret_env="GROQ_API_KEY", native=frozenset({"chat"})),
-    "mistral": Preset(base_url="https://api.mistral.ai/v1", secret_env="MISTRAL_API_KEY"),
+    "mistral": Preset(base_url="https://api.mistral.ai/v1", secret_env="MISTRAL_API_KEY",
+                      asks_usage=False),
     "deepseek": Preset(base_url="https://api.deepseek.com/v1", secret_env="DEEPSEEK_API_KEY",
                        native=frozenset({"chat"})),
 }

@@ -28,7 +28,7 @@ def error_for(status: int, headers: Mapping[bytes, bytes], said: WireError) -> U
     if status == 429:
         return UpstreamRateLimited(f"the provider asks to slow down: {said.message}", retry_after_s=patience,
                                    upstream_status=status)
-    if status in (401, 403):
+    if status in (401, 403) or said.code == "API_KEY_INVALID":  # Gemini calls a bad key a bad request
         return UpstreamCredential(f"the provider refused the gateway's credential (HTTP {status}); "
                                   "check the deployment's API key", upstream_status=status)
     if status in (408, 504):

@@ -17,7 +17,7 @@ REFUSED = "none"
 """Provider and model label of a request that never reached one."""
 
 
-class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prompt: int
     completion: int
     total: int
@@ -27,7 +27,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     role: str
     content_hash: str
     content_length: int
@@ -35,7 +35,7 @@ class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Only where capture is switched on."""
 
 
-class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Field by field in ``docs/reference/request-log.md``. Times in milliseconds, ``timestamp`` in UTC."""
 
     timestamp: str
@@ -150,14 +150,21 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
 
 
 def usage_of(finished: FinishedCall) -> Usage:
-    """The provider's count, or an estimate of what went in and came out where it reported none."""
+    """The provider's count; an estimate of what went in and came out where it reported none, or nothing credible.
+
+    A stream that was cut may have reported its input and not its output: what was seen is then the least that counts.
+    """
     call, reply = finished.call, finished.reply
     if reply is None or call.operation == "count_tokens":
         return Usage(source="none")
-    if reply.outcome.usage.source != "none":
-        return reply.outcome.usage
+    usage = reply.outcome.usage
+    if usage.source == "provider" and min(usage.prompt, usage.completion, usage.cached, usage.reasoning) >= 0:
+        return usage
+    completion = estimate_tokens(reply.outcome.output_chars)
+    if usage.source == "estimated" and usage.prompt >= 0:
+        return msgspec.structs.replace(usage, completion=max(usage.completion, completion))
     prompt = estimate_tokens(sum(len(message.content) for message in call.view.messages))
-    return Usage(prompt=prompt, completion=estimate_tokens(reply.outcome.output_chars), source="estimated")
+    return Usage(prompt=prompt, completion=completion, source="estimated")
 
 
 def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:

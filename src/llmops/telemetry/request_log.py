@@ -1,8 +1,9 @@
 """The request log as the pipeline sees it: hand over what has ended, and it is on disk within a tenth of a second.
 
-Records are made on the event loop in slices of a few hundred microseconds (in a thread they would hold the interpreter
-for a whole batch), and written by one background thread, so that a slow disk never holds up a call. While the disk
-refuses, lines wait in memory, up to a bound; what does not fit any more is counted, shown in ``/metrics`` and reported
+A call is turned into its line on the event loop right after it has been answered: in a thread that would hold the
+interpreter for a whole batch, and kept until the next batch it would only feed the garbage collector. Lines are written
+by one background thread, so that a slow disk never holds up a call. While the disk refuses, they wait in memory, up to
+a bound; what does not fit any more is counted, shown in ``/metrics`` and reported
 by ``/health``, never silently gone.
 """
 
@@ -20,7 +21,7 @@ from .record import CallRecord, FinishedCall, RefusedRequest, record_of, record_
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 200_000
 _RETRY_S = 1.0
-_SLICE = 16
+_SLICE = 32
 
 
 class RequestLog:
@@ -48,8 +49,8 @@ class RequestLog:
         self._flush_interval_s = flush_interval_s
         self._on_batch = on_batch
         self._ended: list[FinishedCall | RefusedRequest] = []
-        self._unwritten: list[bytes] = []
-        self._unwritten_count = 0
+        self._lines: list[bytes] = []
+        self._lines_count = 0
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="request-log")
         self._encoder = msgspec.json.Encoder()
@@ -58,17 +59,14 @@ class RequestLog:
 
     def append(self, ended: FinishedCall | RefusedRequest) -> None:
         """Take over a call or request that has ended."""
-        if self.waiting >= _MAX_WAITING:
-            self.dropped += 1
-            return
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._make_lines)
         self._ended.append(ended)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._flush_interval_s, self._start_flush)
 
     @property
     def waiting(self) -> int:
         """Records that are not on disk yet."""
-        return len(self._ended) + self._unwritten_count
+        return len(self._ended) + self._lines_count
 
     async def flush(self) -> None:
         """Write all that has been appended until now; on a refusing disk, try once."""
@@ -94,21 +92,36 @@ class RequestLog:
         finally:
             self._flushing = None
             if self.waiting and self._timer is None:
-                delay_s = _RETRY_S if self._unwritten else self._flush_interval_s
+                delay_s = _RETRY_S if self.failing else self._flush_interval_s
                 self._timer = asyncio.get_running_loop().call_later(delay_s, self._start_flush)
 
+    def _make_lines(self) -> None:
+        """Turn what has ended into lines, at most a slice of it in one go."""
+        now, self._ended = self._ended[:_SLICE], self._ended[_SLICE:]
+        if self._ended:
+            asyncio.get_running_loop().call_soon(self._make_lines)
+        if not now:
+            return
+        room = _MAX_WAITING - self._lines_count
+        records = [self._record(item) for item in now]
+        if self._on_batch is not None:
+            self._on_batch(records)
+        self.dropped += max(0, len(records) - room)
+        records = records[:room]
+        self._lines.append(self._encoder.encode_lines(records))
+        self._lines_count += len(records)
+        if self._timer is None and self._flushing is None:
+            self._timer = asyncio.get_running_loop().call_later(self._flush_interval_s, self._start_flush)
+
     async def _flush(self) -> None:
-        ended, self._ended = self._ended, []
-        for start in range(0, len(ended), _SLICE):
-            records = [self._record(item) for item in ended[start : start + _SLICE]]
-            if self._on_batch is not None:
-                self._on_batch(records)
-            self._unwritten.append(self._encoder.encode_lines(records))
-            self._unwritten_count += len(records)
-            await asyncio.sleep(0)
-        batch, count = b"".join(self._unwritten), self._unwritten_count
+        while self._ended:
+            self._make_lines()
+        batch, count = b"".join(self._lines), self._lines_count
+        self._lines, self._lines_count = [batch], count
         error = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
         if error is None:
+            del self._lines[0]  # what came in meanwhile stays
+            self._lines_count -= count
             self._note_written(count)
         else:
             self._note_failure(error)
@@ -119,8 +132,6 @@ class RequestLog:
         return record_of(item, self._hash_key, capture=self._capture)
 
     def _note_written(self, count: int) -> None:
-        self._unwritten = []
-        self._unwritten_count = 0
         self.written += count
         if self.failing is not None:
             _log.warning("the request log can be written again")

@@ -16,13 +16,15 @@ class ChatDialect:
     """The `Dialect` of ``/v1/chat/completions``.
 
     ``max_tokens_field`` is the name the upstream wants for the output limit when a request is translated: OpenAI asks
-    for ``max_completion_tokens``, compatible servers know ``max_tokens``.
+    for ``max_completion_tokens``, compatible servers know ``max_tokens``. ``asks_usage`` False leaves out
+    ``stream_options``, which a few servers refuse.
     """
 
     name = "chat"
 
-    def __init__(self, max_tokens_field: str = "max_completion_tokens") -> None:
+    def __init__(self, max_tokens_field: str = "max_completion_tokens", *, asks_usage: bool = True) -> None:
         self._max_tokens_field = max_tokens_field
+        self._asks_usage = asks_usage
 
     view = staticmethod(view)
     read_request = staticmethod(read_request)
@@ -38,7 +40,8 @@ class ChatDialect:
         return patch_fields(body, changes, {"stream_options": {"include_usage": True}} if ask_usage else {})
 
     def write_request(self, conversation: Conversation, model: str, uncarried: Uncarried) -> bytes:
-        return write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field)
+        return write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field,
+                             asks_usage=self._asks_usage)
 
     def tap_stream(self, call: Call, outcome: Outcome) -> stream.ChatTap:
         return stream.ChatTap(call, outcome)

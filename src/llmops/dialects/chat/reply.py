@@ -9,15 +9,15 @@ from ...types import Outcome, Usage
 from ..conversation import Answer, Choice, FinishReason, Part, Reasoning, Refusal, Text, ToolCall
 
 
-class PromptDetails(msgspec.Struct):
+class PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class CompletionDetails(msgspec.Struct):
+class CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class WireUsage(msgspec.Struct):
+class WireUsage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
@@ -26,18 +26,18 @@ class WireUsage(msgspec.Struct):
     """DeepSeek's name for cached tokens."""
 
 
-class CalledFunction(msgspec.Struct):
+class CalledFunction(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: str | None = None
 
 
-class WireToolCall(msgspec.Struct):
+class WireToolCall(msgspec.Struct, gc=False):
     id: str | None = None
     index: int | None = None
     function: CalledFunction | None = None
 
 
-class WireMessage(msgspec.Struct):
+class WireMessage(msgspec.Struct, gc=False):
     """A reply's message, and a stream's delta: they share their fields."""
 
     content: str | None = None

@@ -99,7 +99,8 @@ _KNOWN = frozenset(_Request.__struct_fields__)
 
 def read_request(body: bytes) -> Conversation:
     wire: _Request = decode_request(body, _REQUEST)
-    leftover = {name: value for name, value in decode_request(body, _OBJECT).items() if name not in _KNOWN and value is not None}
+    fields: dict[str, Any] = decode_request(body, _OBJECT)
+    leftover = {name: value for name, value in fields.items() if name not in _KNOWN and value is not None}
     if wire.store:
         leftover["store"] = True
     conversation = Conversation(

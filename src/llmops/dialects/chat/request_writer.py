@@ -29,7 +29,8 @@ _PLAIN = ("parallel_tool_calls", "temperature", "top_p", "top_k", "seed", "prese
           "logprobs", "top_logprobs", "user", "metadata")
 
 
-def write_request(conversation: Conversation, model: str, uncarried: Uncarried, *, max_tokens_field: str) -> bytes:
+def write_request(conversation: Conversation, model: str, uncarried: Uncarried, *, max_tokens_field: str,
+                  asks_usage: bool) -> bytes:
     """Write for an upstream; ``max_tokens_field`` is ``max_completion_tokens`` at OpenAI, ``max_tokens`` elsewhere."""
     uncarried.check(conversation, _CARRIED)
     wire: dict[str, Any] = {"model": model, "messages": _write_messages(conversation, uncarried)}
@@ -51,7 +52,8 @@ def write_request(conversation: Conversation, model: str, uncarried: Uncarried, 
         wire["reasoning_effort"] = _write_effort(conversation.reasoning)
     if conversation.stream:
         wire["stream"] = True
-        wire["stream_options"] = {"include_usage": True}
+        if asks_usage:
+            wire["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(wire)
 
 

@@ -8,21 +8,21 @@ from ..dialect import decode_request
 from ..masking import message_view
 
 
-class _StreamOptions(msgspec.Struct):
+class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool = False
 
 
-class _ResponseFormat(msgspec.Struct):
+class _ResponseFormat(msgspec.Struct, gc=False):
     type: str = "text"
     json_schema: msgspec.Raw = msgspec.Raw()
 
 
-class _MessageView(msgspec.Struct):
+class _MessageView(msgspec.Struct, gc=False):
     role: str
     content: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _View(msgspec.Struct):
+class _View(msgspec.Struct, gc=False):
     model: str
     messages: list[_MessageView]
     stream: bool | None = None

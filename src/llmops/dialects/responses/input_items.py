@@ -24,7 +24,7 @@ from ..conversation import (
     ToolResult,
 )
 from ..data_url import split_data_url
-from .paths import convert_at, note_unknown, placed
+from ..paths import convert_at, note_unknown, placed
 from .sealing import unseal
 
 

@@ -11,8 +11,8 @@ import msgspec
 from ...errors import InvalidRequest
 from ..conversation import Conversation, OutputFormat, ReasoningConfig, Text, Tool, ToolChoice
 from ..dialect import decode_request
+from ..paths import convert_at, note_unknown
 from .input_items import InputReader
-from .paths import convert_at, note_unknown
 
 
 class _Format(msgspec.Struct):

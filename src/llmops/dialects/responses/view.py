@@ -6,7 +6,7 @@ from ...errors import InvalidRequest
 from ...types import MessageView, OutputContract, RequestView
 from ..dialect import decode_request
 from ..masking import message_view
-from .paths import placed
+from ..paths import placed
 
 _NULL = msgspec.Raw(b"null")
 

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ...errors import InvalidRequest
+from ..errors import InvalidRequest
 
 T = TypeVar("T")
 
