@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Callable[[Lab, Size], Readings]] = {
     "chat": scenarios.chat,
     "slow-chat": scenarios.slow_chat,
     "flat-streams": scenarios.flat_streams,
+    "first-chunks": scenarios.first_chunks,
     "slow-streams": scenarios.slow_streams,
 }
 FOOTPRINT = ("memory", "start")

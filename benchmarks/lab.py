@@ -147,7 +147,7 @@ class Lab:
         attempts: list[Reading] = []
         for _ in range(ATTEMPTS):
             attempts.append(self.measure(contestant, upstream, number, load))
-            if attempts[-1].noise <= QUIET:
+            if attempts[-1].noise <= QUIET or contestant.patience > 1:
                 break
         return min(attempts, key=lambda reading: reading.noise)
 

@@ -1,7 +1,7 @@
 """nginx twice: as the fastest possible upstream (a fixed JSON answer), and as the bare reverse proxy to compare with.
 
-One worker each. The proxy keeps its upstream connections open and does not buffer, so it is the least that a hop can
-cost; a gateway is read as a fraction of it.
+One process each, so that nothing outlives a kill. The proxy keeps its upstream connections open and does not buffer,
+so it is the least that a hop can cost; a gateway is read as a fraction of it.
 """
 
 import shutil
@@ -13,6 +13,7 @@ from .wire import ANSWER, MODELS, SERVER_INFO
 SHELL = """
 worker_processes 1;
 daemon off;
+master_process off;
 pid {folder}/{name}.pid;
 error_log stderr error;
 events {{ worker_connections 8192; }}

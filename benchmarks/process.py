@@ -1,7 +1,7 @@
 """One process of the benchmark: started on its core, waited for, measured, and always ended.
 
 Each runs in its own session, so its whole tree can be signalled and Ctrl-C reaches only this program, whose
-`with` blocks then end the children. Linux also sends them a TERM if this program dies without a word. A process
+`with` blocks then end the children. Linux also kills them if this program dies without a word. A process
 that is not being measured can be paused (SIGSTOP): a peer's background work must not run on the core of another.
 """
 
@@ -141,7 +141,7 @@ def _answers(port: int, path: str) -> bool:
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a paused one would not see a TERM
 
 
 def _children(pid: int) -> list[int]:

@@ -12,6 +12,7 @@ import msgspec
 from . import load, nginx
 from .lab import Lab, Load, Reading, awake
 from .probe import accounts_for_streams
+from .targets import DIRECT, NGINX
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 QUICK = Size(seconds=1.0, streams_each=12, first_chunks=60, slow_chunks=100, requests=60_000)
 
 FLAT_CHUNKS = 100
+FEW_CHUNKS = 3
 STREAM_LIMIT_S = 20.0
 Readings = dict[str, list[Reading]]
 
@@ -53,19 +55,26 @@ def slow_chat(lab: Lab, size: Size) -> Readings:
 
 
 def flat_streams(lab: Lab, size: Size) -> Readings:
-    """Streams as fast as they come: 16 at a time for throughput, one at a time for the time to the first chunk."""
-    found: Readings = {}
+    """16 streams at a time, each as fast as it comes, every chunk a write of its own."""
     command = mock("--chunks", str(FLAT_CHUNKS))
     with lab.upstream(command) as (port, process), lab.contestants(port) as contestants:
         for contestant in contestants:
             with awake(contestant.process):
-                if not accounts_for_streams(contestant.port, port):
+                if contestant.name not in (DIRECT, NGINX) and not accounts_for_streams(contestant.port, port):
                     lab.remark(f"{contestant.name} does not account for the usage of streams")
-        for name, connections, rounds in (("stream-16", 16, size.streams_each), ("stream-1", 1, size.first_chunks)):
-            wanted = _stream(lab, connections, rounds, FLAT_CHUNKS)
-            warm_up = _stream(lab, connections, 3, FLAT_CHUNKS)
-            found[name] = lab.compare(name, contestants, process, size.rounds, wanted, warm_up)
-    return found
+        wanted, warm_up = (_stream(lab, 16, rounds, FLAT_CHUNKS) for rounds in (size.streams_each, 3))
+        return {"stream-16": lab.compare("stream-16", contestants, process, size.rounds, wanted, warm_up)}
+
+
+def first_chunks(lab: Lab, size: Size) -> Readings:
+    """One short stream at a time, for the time to its first chunk.
+
+    Paced, because an upstream that writes flat out would keep the core that it shares with the load generator.
+    """
+    command = mock("--chunks", str(FEW_CHUNKS), "--interval-ms", "3")
+    with lab.upstream(command) as (port, process), lab.contestants(port) as contestants:
+        wanted, warm_up = (_stream(lab, 1, rounds, FEW_CHUNKS) for rounds in (size.first_chunks, 10))
+        return {"stream-1": lab.compare("stream-1", contestants, process, size.rounds, wanted, warm_up)}
 
 
 def slow_streams(lab: Lab, size: Size) -> Readings:

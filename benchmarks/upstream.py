@@ -1,7 +1,7 @@
 """A mock upstream that costs as little as Python can: ``python -m benchmarks.upstream --port N``.
 
 A raw protocol on uvloop, no HTTP library. Complete answers leave after ``--delay-ms``; streams have ``--chunks``
-chunks, one each ``--interval-ms``, or flat out in bursts of ``--burst`` where that is 0. It understands exactly what
+chunks, one each ``--interval-ms``, or flat out, ``--burst`` to a write, where that is 0. It understands exactly what
 HTTP clients send to a chat endpoint (a body with content-length) and answers 400 to anything else; it checks nothing.
 It counts the streams that were asked for with usage, for `probe` to see.
 """
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=0.0)
     parser.add_argument("--chunks", type=int, default=100)
     parser.add_argument("--interval-ms", type=float, default=0.0)
-    parser.add_argument("--burst", type=int, default=20)
+    parser.add_argument("--burst", type=int, default=1)
     options = parser.parse_args()
     plan = Plan(options.delay_ms / 1000, options.chunks, options.interval_ms / 1000, options.burst)
     try:

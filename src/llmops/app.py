@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from .clock import Clock, Ids, SystemClock
-from .config import load_settings
+from .config import default_file, load_settings
 from .dialects.chat import ChatDialect
 from .dialects.dialect import UpstreamDialect
 from .dialects.gemini import GeminiDialect
@@ -128,7 +128,7 @@ class Stack:
         ]
 
     def _build(self, settings: Settings) -> tuple[ModelTable, Handler]:
-        table = ModelTable(_models(settings, self.parts))
+        table = ModelTable(_models(settings, self.parts.clock, self.parts.transport))
         handler: Handler = provider_call
         for policy in reversed(policies(settings, self.parts, table)):
             handler = policy(handler)
@@ -200,9 +200,16 @@ class Stack:
         return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
 
 
-def build_gateway(settings: Settings | None = None, *, file: Path | None = None) -> Application:
-    """The ASGI application over a `Stack`; a reload reads ``file``, or the file that is the default then."""
-    stack = Stack(settings or load_settings(file))
+def build_gateway(settings: Settings | None = None, *, file: Path | None = None,
+                  values: Mapping[str, Any] | None = None) -> Application:
+    """The ASGI application over a `Stack`.
+
+    A reload reads the same file again, under ``values`` (what the command line says). Without a file at the start it
+    takes one that has appeared since.
+    """
+    values = values or {}
+    file = file or default_file()
+    stack = Stack(settings or load_settings(file, **values))
     parts = stack.parts
     data_plane = DataPlane(handler=stack.handler, limits=stack.settings.server, dialects=DIALECTS,
                            conversational=CONVERSATIONAL, sink=parts.log, metrics=parts.metrics, clock=parts.clock,
@@ -211,7 +218,7 @@ def build_gateway(settings: Settings | None = None, *, file: Path | None = None)
     started_at_s = parts.clock.now_s()
 
     def reload() -> list[str]:
-        notes = stack.reload(load_settings(file))
+        notes = stack.reload(load_settings(file, **values))
         data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
         return notes
 
@@ -231,7 +238,7 @@ def build_gateway(settings: Settings | None = None, *, file: Path | None = None)
     lifecycle = GatewayLifecycle(
         on_start=start, on_stop=stack.aclose, reload=reload, in_flight=lambda: parts.metrics.in_flight,
         degradations=stack.degradations, drain_s=stack.settings.server.drain_seconds,
-        drain_delay_s=stack.settings.server.drain_delay_seconds,
+        drain_delay_s=stack.settings.server.drain_delay_seconds, now_s=parts.clock.now_s,
     )
     return Application(
         data_plane=data_plane,
@@ -241,6 +248,11 @@ def build_gateway(settings: Settings | None = None, *, file: Path | None = None)
         openai_dialect=DIALECTS["chat"],
         anthropic_dialect=DIALECTS["messages"],
     )
+
+
+def check(settings: Settings) -> list[Model]:
+    """The models as these settings describe them, or a `ConfigError`; opens nothing and connects to nothing."""
+    return list(_models(settings, SystemClock(), Transport()))
 
 
 def not_in_effect(settings: Settings) -> list[str]:
@@ -277,7 +289,7 @@ _HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
 _TARGETS: dict[str, UpstreamDialect] = {"anthropic": MessagesDialect(), "gemini": GeminiDialect()}
 
 
-def _models(settings: Settings, parts: Parts) -> Iterable[Model]:
+def _models(settings: Settings, clock: Clock, transport: Transport) -> Iterable[Model]:
     problems: list[str] = []
     table = dict(settings.models)
     if settings.llm.model not in table:
@@ -291,7 +303,7 @@ def _models(settings: Settings, parts: Parts) -> Iterable[Model]:
         deployments = []
         for number, deployment in enumerate(entry.deployments):
             try:
-                deployments.append(_deployment(name, number, deployment, settings, parts))
+                deployments.append(_deployment(name, number, deployment, settings, clock, transport))
             except ValueError as exc:
                 problems.append(f"models.{name}.deployments.{number}: {exc}")
         models.append(Model(name=name, strategy=entry.strategy, deployments=tuple(deployments)))
@@ -300,20 +312,22 @@ def _models(settings: Settings, parts: Parts) -> Iterable[Model]:
     return models
 
 
-def _deployment(model: str, number: int, wanted: DeploymentSettings, settings: Settings, parts: Parts) -> Deployment:
+def _deployment(model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock,
+                transport: Transport) -> Deployment:
     upstream = wanted.model or (None if "*" in model else model)
     name = wanted.name or f"{model}/{number}"
     if wanted.provider == "mock":
         options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
         mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL,
-                            monotonic_s=parts.clock.monotonic_s)
+                            monotonic_s=clock.monotonic_s)
         return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight)
-    provider, base_url, has_secret = _http_provider(wanted, settings, parts)
+    provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
     return Deployment(name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret,
                       weight=wanted.weight)
 
 
-def _http_provider(wanted: DeploymentSettings, settings: Settings, parts: Parts) -> tuple[Provider, str, bool]:
+def _http_provider(wanted: DeploymentSettings, settings: Settings, clock: Clock,
+                   transport: Transport) -> tuple[Provider, str, bool]:
     kind = _HTTP_PROVIDERS[wanted.provider]
     preset = PRESETS[wanted.preset] if wanted.preset else None
     base_url = wanted.base_url or (preset.base_url if preset else None)
@@ -334,8 +348,8 @@ def _http_provider(wanted: DeploymentSettings, settings: Settings, parts: Parts)
     resolved = base_url or kind.default_base_url or ""
     llm = settings.llm
     common: dict[str, Any] = {
-        "base_url": resolved, "secret": secret, "transport": parts.transport, "dialects": DIALECTS,
-        "conversational": CONVERSATIONAL, "target": target, "monotonic_s": parts.clock.monotonic_s, "native": native,
+        "base_url": resolved, "secret": secret, "transport": transport, "dialects": DIALECTS,
+        "conversational": CONVERSATIONAL, "target": target, "monotonic_s": clock.monotonic_s, "native": native,
         "extra_headers": wanted.headers, "asks_usage": preset.asks_usage if preset else True,
         "timeouts": Timeouts(connect_s=llm.connect_timeout_seconds, first_byte_s=llm.first_byte_timeout_seconds,
                              idle_s=llm.idle_timeout_seconds, total_s=wanted.timeout_seconds or llm.timeout_seconds),

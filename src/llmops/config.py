@@ -43,7 +43,7 @@ CONTRACT_VARIABLES: Mapping[str, tuple[str, str]] = {
 
 def load_settings(file: Path | None = None, **values: Any) -> Settings:
     """Load and check; `ConfigError` lists every problem. ``values`` are nested dictionaries over all else."""
-    path = file or _default_file()
+    path = file or default_file()
     _YamlFile.path = path
     try:
         problems = _unknown_variables()
@@ -57,7 +57,8 @@ def load_settings(file: Path | None = None, **values: Any) -> Settings:
         _YamlFile.path = None
 
 
-def _default_file() -> Path | None:
+def default_file() -> Path | None:
+    """The file that is read where none is named: ``LLMOPS_CONFIG``, or `DEFAULT_FILE` where it exists."""
     named = os.environ.get(FILE_VARIABLE)
     if named:
         return Path(named)

@@ -64,6 +64,8 @@ class RequestView(msgspec.Struct, kw_only=True, gc=False):
     user: str | None = None
     output: OutputContract | None = None
     messages: list[MessageView] = []
+    choices: int = 1
+    """How many alternatives are asked for."""
 
 
 class Call(msgspec.Struct, kw_only=True, eq=False):
@@ -98,7 +100,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     keep_text: bool = False
     """Set by a policy that needs the answer's text: a stream's text is then collected in `Outcome.text`."""
     dropped: list[str] = []
-    """Parameters that the target dialect could not carry and that the caller allowed to be dropped."""
+    """Parameters that the target dialect could not carry and that the caller allowed to be dropped; and, as
+    ``reply.…``, what of the answer the caller's dialect could not."""
 
 
 class Outcome(msgspec.Struct, kw_only=True, eq=False, gc=False):

@@ -170,11 +170,11 @@ class Uncarried:
 
     def add(self, parameter: str) -> None:
         """Note ``parameter``: a neutral field name, or a path such as ``messages[2].content[0]``."""
-        name = self._named(parameter)
+        name = self.named(parameter)
         if name not in self.parameters:
             self.parameters.append(name)
 
-    def _named(self, parameter: str) -> str:
+    def named(self, parameter: str) -> str:
         """The longest beginning of the path that the source names otherwise is replaced: a part may hold the place."""
         head, tail = parameter, ""
         while head not in self._names:
@@ -283,7 +283,8 @@ class Lost(msgspec.Struct, frozen=True):
     what: str
 
 
-Delta = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished | UsageReported | Lost
+Delta = (Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished
+         | UsageReported | Lost)
 
 #: The deltas that make a stream committed: from the first of these on nothing may be retried.
 CONTENT_DELTAS = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted, ToolCallDelta)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ..errors import UnsupportedParameter
+from ..errors import InvalidRequest, UnsupportedParameter
 from ..types import Call, Outcome
 from .conversation import (
     CONTENT_DELTAS,
@@ -32,7 +32,11 @@ def translate_request(call: Call, source: Dialect, target: UpstreamDialect, mode
     the caller allowed that."""
     conversation = source.read_request(call.body)
     uncarried = Uncarried(conversation)
-    body = target.write_request(conversation, model, uncarried)
+    try:
+        body = target.write_request(conversation, model, uncarried)
+    except InvalidRequest as exc:  # writers know neutral places only; the caller wants to hear its own
+        place = exc.param and uncarried.named(exc.param)
+        raise InvalidRequest(exc.message.replace(repr(exc.param), repr(place)), param=place) from exc
     if uncarried.parameters:
         names = ", ".join(uncarried.parameters)
         if not call.allow_dropped:

@@ -9,8 +9,9 @@ from typing import Protocol
 from ..dialects.dialect import ClientDialect
 from ..errors import Draining, LLMOpsError, MethodNotAllowed, UnknownRoute
 from ..types import Operation
-from .asgi import Receive, Scope, Send
+from .asgi import Message, Receive, Scope, Send
 from .data_plane import DataPlane
+from .intake import Arrival
 
 HOT_ROUTES: dict[str, Operation] = {
     "/v1/chat/completions": "chat",
@@ -68,6 +69,7 @@ class Application:
 
     async def _serve_other(self, operation: Operation | None, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        arrival = self.data_plane.arrive(scope)
         error: LLMOpsError
         if operation is not None and method == "POST":
             error = Draining("the gateway is shutting down; try again, another replica will answer", retry_after_s=1)
@@ -75,17 +77,17 @@ class Application:
             error = MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
         elif path in self._get_routes or path.startswith("/v1/models/"):
             if method in ("GET", "HEAD"):
-                await self._get_routes.get(path, self._get_routes["/v1/models"])(scope, receive, send)
+                endpoint = self._get_routes.get(path, self._get_routes["/v1/models"])
+                await endpoint(scope, receive, _identified(send, arrival))
                 return
             error = MethodNotAllowed(f"{path[:200]} is called with GET, not {method[:20]}")
         elif path.startswith(("/api/", "/docs", "/openapi.json")):
-            await self._control_plane(scope, receive, send)
+            await self._control_plane(scope, receive, _identified(send, arrival))
             return
         else:
             error = UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers "
                                  f"{', '.join([*HOT_ROUTES, '/v1/models'])}")
         dialect = self._anthropic_dialect if path.startswith("/v1/messages") else self._openai_dialect
-        arrival = self.data_plane.arrive(scope)
         await self.data_plane.refuse(error, operation or "unknown", dialect, arrival, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -99,3 +101,14 @@ class Application:
         await receive()
         await self.lifecycle.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _identified(send: Send, arrival: Arrival) -> Send:
+    """``send`` with the request's identity on the response, for endpoints that do not know of it."""
+
+    async def identified(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *arrival.response_headers()]
+        await send(message)
+
+    return identified

@@ -20,6 +20,9 @@ from .client_watch import ClientWatch
 from .intake import Arrival, arrive, check_headers, check_nesting, read_body
 
 _log = logging.getLogger(__name__)
+_MAX_HEADER_CHARS = 4096
+_ANTHROPIC = frozenset({"messages", "count_tokens"})
+"""Their SDKs look for the request's id in ``request-id``, OpenAI's in ``x-request-id``."""
 
 
 class RefusalSink(Protocol):
@@ -161,11 +164,19 @@ def _credential(headers: dict[bytes, bytes]) -> str | None:
 
 def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
     headers = arrival.response_headers()
+    if call.operation in _ANTHROPIC:
+        headers.append((b"request-id", arrival.request_id.encode()))
     if call.deployment is not None:
-        headers.append((b"x-llmops-deployment", call.deployment.name.encode("latin-1", "replace")))
+        headers.append((b"x-llmops-deployment", _header_value(call.deployment.name)))
     if call.dropped:
-        headers.append((b"x-llmops-dropped", ", ".join(call.dropped).encode("latin-1", "replace")))
+        headers.append((b"x-llmops-dropped", _header_value(", ".join(call.dropped))))
     return headers + reply.headers
+
+
+def _header_value(text: str) -> bytes:
+    """``text`` where a header can stand: names of dropped parameters are the caller's words and may hold anything."""
+    clean = "".join(char if char.isprintable() else "?" for char in text[:_MAX_HEADER_CHARS])
+    return clean.encode("latin-1", "replace")
 
 
 async def _send_stream(reply: Reply, headers: Headers, call: Call, dialect: Dialect, send: Send,
@@ -191,6 +202,8 @@ async def _send_stream(reply: Reply, headers: Headers, call: Call, dialect: Dial
 
 async def _send_error(error: LLMOpsError, dialect: ClientDialect, arrival: Arrival, send: Send) -> None:
     headers = [*arrival.response_headers(), JSON]
+    if dialect.name in _ANTHROPIC:
+        headers.append((b"request-id", arrival.request_id.encode()))
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
     if error.status in (413, 431):  # the rest of the request is not worth reading

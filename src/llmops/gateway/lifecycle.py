@@ -1,7 +1,8 @@
 """The life of a gateway process: start, configuration reloads, draining, stop.
 
 Draining has two steps: from SIGTERM on ``/ready`` says 503 while calls are still taken, so that a load balancer can
-turn away; then new calls are refused and those under way get the rest of the drain time.
+turn away; then new calls are refused and those under way get the rest of the drain time. The server that runs the
+application has its own handler for SIGTERM and SIGINT: it gets the signal after the drain, or at once the second time.
 """
 
 import asyncio
@@ -9,12 +10,15 @@ import gc
 import logging
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from types import FrameType
 
 from ..errors import ConfigError
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
+ServerHandler = Callable[[int, FrameType | None], object]
 
 
 class GatewayLifecycle:
@@ -30,11 +34,14 @@ class GatewayLifecycle:
         degradations: Callable[[], list[str]],
         drain_s: float,
         drain_delay_s: float,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self.draining = False
         self.refusing = False
         self.config_generation = 1
         self.config_error: str | None = None
+        self.config_read_at_s = now_s()
+        """When the configuration was last read, accepted or not."""
         self._on_start = on_start
         self._on_stop = on_stop
         self._reload = reload
@@ -42,6 +49,8 @@ class GatewayLifecycle:
         self._degradations = degradations
         self._drain_s = drain_s
         self._drain_delay_s = drain_delay_s
+        self._now_s = now_s
+        self._leaving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._on_start()
@@ -52,9 +61,11 @@ class GatewayLifecycle:
         gc.set_threshold(10_000, 20, 50)
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
+            self._drain_before_exit()
 
     def reload(self) -> None:
         """Take the configuration anew; a bad one is refused and the old one stays in force."""
+        self.config_read_at_s = self._now_s()
         try:
             notes = self._reload()
         except ConfigError as exc:
@@ -67,15 +78,45 @@ class GatewayLifecycle:
         for note in notes:
             _log.warning("%s", note)
 
-    async def drain(self) -> None:
-        """From the signal to the moment when nothing is under way or the drain time is over."""
+    def _drain_before_exit(self) -> None:
+        """Put draining before what the server does on SIGTERM and SIGINT.
+
+        Nothing where no server has a handler, or where it gave it to the event loop (granian does, and closes its
+        port first): such a handler cannot be handed the signal later.
+        """
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        on_term = handlers[signal.SIGTERM]
+        if not callable(on_term) or on_term.__module__.startswith(("asyncio.", "uvloop.")):
+            return
+        for number, handler in handlers.items():
+            if callable(handler):
+                asyncio.get_running_loop().add_signal_handler(number, self._on_exit_signal, number, handler)
+
+    def _on_exit_signal(self, number: signal.Signals, handler: ServerHandler) -> None:
+        async def leave() -> None:
+            await self.drain(self._drain_delay_s if number == signal.SIGTERM else 0.0)  # nobody balances a terminal
+            handler(number, None)
+
+        if self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(leave())
+            return
+        if not self._leaving.done():
+            self._leaving.cancel()
+            handler(number, None)  # what it would have got after the drain
+        handler(number, None)
+
+    async def drain(self, delay_s: float | None = None) -> None:
+        """From the signal to the moment when nothing is under way or the drain time is over.
+
+        New calls are taken for ``delay_s`` more seconds, by default as long as configured.
+        """
         if self.draining:
             return
         self.draining = True
         _log.info("draining: %d calls under way", self._in_flight())
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._drain_s
-        await asyncio.sleep(min(self._drain_delay_s, self._drain_s))
+        await asyncio.sleep(min(self._drain_delay_s if delay_s is None else delay_s, self._drain_s))
         self.refusing = True
         while self._in_flight() > 0 and loop.time() < deadline_s:  # noqa: ASYNC110 - the hot path sets no event
             await asyncio.sleep(_POLL_S)

@@ -18,6 +18,7 @@ class State(Protocol):
     draining: bool
     config_generation: int
     config_error: str | None
+    config_read_at_s: float
 
     def degradations(self) -> list[str]: ...
 
@@ -40,6 +41,7 @@ def get_routes(state: State, names: Callable[[], Iterable[str]],
             "version": __version__,
             "config_generation": state.config_generation,
             "config_error": state.config_error,
+            "config_read_at_s": state.config_read_at_s,
         })
 
     async def ready(scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,6 +26,8 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES = 1024 * 1024
 _AFTER_THE_END_S = 2.0
 _MAX_ENDPOINTS = 1024
+_MIN_SECRET_CHARS = 8
+"""Shorter credentials ("none", "EMPTY") are no secrets, and masking them would garble the provider's words."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class HttpProvider:
         self._target = target
         self._asks_usage = asks_usage
         self._extra_headers = dict(extra_headers or {})
+        secrets = [secret or "", *self._extra_headers.values()]
+        self._secrets = [each.encode() for each in secrets if len(each) >= _MIN_SECRET_CHARS]
         self.now = monotonic_s
         self._endpoints: dict[tuple[str, str, bool], Endpoint] = {}
 
@@ -141,6 +145,8 @@ class HttpProvider:
             answer = b""  # the status says enough
         finally:
             exchange.close()
+        for secret in self._secrets:  # an upstream may quote what it was sent
+            answer = answer.replace(secret, b"**********")
         raise error_for(exchange.status, exchange.response_headers, dialect.read_error(exchange.status, answer))
 
     def _endpoint(self, operation: str, model: str, *, stream: bool) -> Endpoint:

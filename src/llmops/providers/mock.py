@@ -18,13 +18,15 @@ from ..dialects.count_tokens import CountTokensDialect
 from ..dialects.dialect import ClientDialect, Dialect
 from ..dialects.embeddings import EmbeddingsDialect
 from ..dialects.translation import TranslatedStream, note_answer
-from ..errors import UpstreamUnavailable
+from ..errors import InvalidRequest, UpstreamUnavailable
 from ..tokens import estimate_tokens
 from ..types import Call, Operation, Outcome, Reply, Usage
 from .http_provider import estimated_count
 from .mock_answer import answer_to, deltas_of
 
 _DEFAULT_DIMENSIONS = 256
+_MAX_NUMBERS = 1_000_000
+"""Numbers of an embeddings answer: they are made on the event loop, which other calls share."""
 
 
 class MockOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,9 @@ class MockProvider:
     def _embed(self, call: Call, dialect: EmbeddingsDialect) -> Reply:
         request = dialect.read_request(call.body)
         size = request.dimensions or _DEFAULT_DIMENSIONS
+        if size * len(request.inputs) > _MAX_NUMBERS:
+            raise InvalidRequest(f"{len(request.inputs)} inputs of {size} dimensions are more than the {_MAX_NUMBERS} "
+                                 "numbers that the mock provider makes in one call", param="input")
         vectors = [self._vector(text, size) for text in request.inputs]
         usage = Usage(prompt=estimate_tokens(sum(len(text.encode()) for text in request.inputs)))
         body = dialect.write_reply(vectors, call.view.model, usage, request.encoding_format)

@@ -6,7 +6,9 @@ import msgspec
 
 from ...errors import UpstreamBroken
 from ...types import Outcome, Usage
+from ..call_proof import read_proof, write_proof
 from ..conversation import Answer, Choice, FinishReason, Part, Reasoning, Refusal, Text, ToolCall
+from .reasoning_details import read_details, write_reasoning
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -35,6 +37,11 @@ class WireToolCall(msgspec.Struct, gc=False):
     id: str | None = None
     index: int | None = None
     function: CalledFunction | None = None
+    extra_content: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def signature(self) -> str | None:
+        return read_proof(decode_raw(self.extra_content))
 
 
 class WireMessage(msgspec.Struct, gc=False):
@@ -46,6 +53,13 @@ class WireMessage(msgspec.Struct, gc=False):
     reasoning: str | None = None
     """vLLM's and OpenRouter's name for ``reasoning_content``."""
     tool_calls: list[WireToolCall] | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw(b"null")
+    annotations: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def annotated(self) -> bool:
+        """Whether there are citations of pages or files, which no neutral value holds."""
+        return bytes(self.annotations) not in (b"null", b"[]")
 
 
 class WireChoice(msgspec.Struct):
@@ -53,6 +67,8 @@ class WireChoice(msgspec.Struct):
     message: WireMessage | None = None
     finish_reason: str | None = None
     logprobs: Any = None
+    stop_reason: Any = None
+    """vLLM's name for the stop sequence that ended the text."""
 
 
 class _Reply(msgspec.Struct):
@@ -64,6 +80,7 @@ class _Reply(msgspec.Struct):
 
 
 _REPLY = msgspec.json.Decoder(_Reply)
+_ANY = msgspec.json.Decoder()
 
 
 def decode_reply(body: bytes) -> _Reply:
@@ -71,6 +88,14 @@ def decode_reply(body: bytes) -> _Reply:
         return _REPLY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamBroken(f"the upstream's answer is not a chat completion: {exc}", upstream_status=200) from exc
+
+
+def decode_raw(raw: msgspec.Raw) -> Any:
+    """A member that was passed over on the fast lane."""
+    try:
+        return _ANY.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamBroken(f"the upstream's answer is not valid JSON: {exc}", upstream_status=200) from exc
 
 
 def read_usage(wire: WireUsage) -> Usage:
@@ -149,14 +174,14 @@ def read_reply(body: bytes) -> Answer:
         created_s=int(wire.created or 0),
         choices=[_read_choice(choice) for choice in wire.choices],
         usage=read_usage(wire.usage) if wire.usage else Usage(source="none"),
+        lost=["annotations"] if any(choice.message and choice.message.annotated for choice in wire.choices) else [],
     )
 
 
 def _read_choice(wire: WireChoice) -> Choice:
     message = wire.message or WireMessage()
     parts: list[Part] = []
-    if reasoning := message.reasoning_content or message.reasoning:
-        parts.append(Reasoning(text=reasoning))
+    parts += read_details(decode_raw(message.reasoning_details), message.reasoning_content or message.reasoning)
     if message.content:
         parts.append(Text(message.content))
     if message.refusal:
@@ -164,8 +189,9 @@ def _read_choice(wire: WireChoice) -> Choice:
     for number, call in enumerate(message.tool_calls or []):
         function = call.function or CalledFunction()
         parts.append(ToolCall(id=call.id or f"call_{number}", name=function.name or "",
-                              arguments=function.arguments or ""))
-    return Choice(index=wire.index, parts=parts, finish_reason=read_finish(wire.finish_reason), logprobs=wire.logprobs)
+                              arguments=function.arguments or "", signature=call.signature))
+    return Choice(index=wire.index, parts=parts, finish_reason=read_finish(wire.finish_reason), logprobs=wire.logprobs,
+                  stop_sequence=wire.stop_reason if isinstance(wire.stop_reason, str) else None)
 
 
 def write_reply(answer: Answer) -> bytes:
@@ -182,19 +208,32 @@ def write_reply(answer: Answer) -> bytes:
 
 
 def _write_choice(choice: Choice) -> dict[str, Any]:
+    """Parts that a message has no place for (a model's images, say) are an error: nobody asked for them."""
     texts = [part.text for part in choice.parts if isinstance(part, Text)]
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts else None, "refusal": None}
+    thoughts: list[Reasoning] = []
     calls: list[dict[str, Any]] = []
     for part in choice.parts:
         match part:
-            case Reasoning(text=text) if text:
-                message["reasoning_content"] = message.get("reasoning_content", "") + text
+            case Reasoning():
+                thoughts.append(part)
             case Refusal():
-                message["refusal"] = part.text
+                message["refusal"] = (message["refusal"] or "") + part.text
             case ToolCall():
                 function = {"name": part.name, "arguments": part.arguments}
-                calls.append({"id": part.id, "type": "function", "function": function})
+                calls.append({"id": part.id, "type": "function", "function": function, **write_proof(part.signature)})
+            case Text():
+                pass
+            case _:
+                raise UpstreamBroken(f"the upstream's answer holds a part that a chat completion cannot: "
+                                     f"{type(part).__name__}")
+    message |= write_reasoning(thoughts)
     if calls:
         message["tool_calls"] = calls
     return {"index": choice.index, "message": message, "logprobs": choice.logprobs,
-            "finish_reason": choice.finish_reason}
+            "finish_reason": choice.finish_reason, **write_stop(choice.stop_sequence)}
+
+
+def write_stop(stop_sequence: str | None) -> dict[str, Any]:
+    """OpenAI does not say which stop sequence was met; vLLM does, in a member of its own."""
+    return {"stop_reason": stop_sequence} if stop_sequence is not None else {}

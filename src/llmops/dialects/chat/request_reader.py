@@ -1,33 +1,18 @@
 """Chat Completions requests into a neutral `Conversation`.
 
 Wire reference: OpenAI API, "Create chat completion". Compatible servers (vLLM, Ollama, llama.cpp …) add fields such as
-``top_k`` and ``reasoning_content``, which are understood here.
+``top_k`` and ``reasoning_content``, which are understood here. Members that are not, at any depth, are left over.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
 from ...errors import InvalidRequest
-from ..conversation import (
-    Audio,
-    Conversation,
-    Document,
-    Image,
-    Message,
-    OutputFormat,
-    Part,
-    Reasoning,
-    ReasoningConfig,
-    Refusal,
-    Text,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-)
-from ..data_url import split_data_url
+from ..conversation import Conversation, OutputFormat, ReasoningConfig, Tool, ToolChoice
 from ..dialect import decode_request
+from ..paths import convert_at, note_unknown
+from .message_reader import MessageReader
 
 
 class _Function(msgspec.Struct):
@@ -42,33 +27,24 @@ class _Tool(msgspec.Struct):
     function: _Function | None = None
 
 
-class _CalledFunction(msgspec.Struct):
-    name: str
-    arguments: str = ""
-
-
-class _ToolCall(msgspec.Struct):
-    id: str
-    function: _CalledFunction | None = None
-    type: str = "function"
-
-
-class _Message(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[dict[str, Any]] | None = None
-    tool_calls: list[_ToolCall] | None = None
-    tool_call_id: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
+class _JsonSchema(msgspec.Struct):
+    schema: dict[str, Any] | None = None
     name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class _ResponseFormat(msgspec.Struct):
+    type: str
+    json_schema: _JsonSchema | None = None
 
 
 class _Request(msgspec.Struct):
     """Every field with a neutral meaning; what is not listed here ends up in `Conversation.leftover`."""
 
     model: str
-    messages: list[_Message]
-    tools: list[_Tool] | None = None
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
@@ -81,7 +57,7 @@ class _Request(msgspec.Struct):
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    n: int | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     reasoning_effort: str | None = None
@@ -95,6 +71,9 @@ class _Request(msgspec.Struct):
 _REQUEST = msgspec.json.Decoder(_Request)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _KNOWN = frozenset(_Request.__struct_fields__)
+_FORMAT, _NAMED, _TOOL, _FUNCTION = (
+    frozenset(struct.__struct_fields__) for struct in (_ResponseFormat, _JsonSchema, _Tool, _Function)
+)
 
 
 def read_request(body: bytes) -> Conversation:
@@ -103,11 +82,12 @@ def read_request(body: bytes) -> Conversation:
     leftover = {name: value for name, value in fields.items() if name not in _KNOWN and value is not None}
     if wire.store:
         leftover["store"] = True
+    note_unknown(wire.stream_options or {}, frozenset({"include_usage"}), "stream_options", leftover)
     conversation = Conversation(
-        tools=[_read_tool(tool, number) for number, tool in enumerate(wire.tools or [])],
+        tools=[_read_tool(tool, f"tools[{number}]", leftover) for number, tool in enumerate(wire.tools or ())],
         tool_choice=_read_tool_choice(wire.tool_choice),
         parallel_tool_calls=wire.parallel_tool_calls,
-        output=_read_output(wire.response_format),
+        output=_read_output(wire.response_format, leftover),
         max_tokens=wire.max_completion_tokens or wire.max_tokens,
         temperature=wire.temperature,
         top_p=wire.top_p,
@@ -126,88 +106,20 @@ def read_request(body: bytes) -> Conversation:
         leftover=leftover,
         names={"output": "response_format", "reasoning": "reasoning_effort"},
     )
-    system: list[Text] = []
-    messages: list[Message] = []
+    if wire.max_completion_tokens is not None:
+        conversation.names["max_tokens"] = "max_completion_tokens"
+    reader = MessageReader(conversation)
     for number, message in enumerate(wire.messages):
-        _read_message(message, f"messages[{number}]", system, messages)
-    conversation.system = system
-    conversation.messages = messages
+        reader.read(message, f"messages[{number}]")
     return conversation
 
 
-def _read_message(wire: _Message, path: str, system: list[Text], messages: list[Message]) -> None:
-    if wire.role in ("system", "developer"):
-        parts = _read_content(wire.content, f"{path}.content")
-        system.extend(part for part in parts if isinstance(part, Text))
-    elif wire.role == "tool":
-        if not wire.tool_call_id:
-            raise InvalidRequest("a tool message must name the tool_call_id it answers", param=f"{path}.tool_call_id")
-        content = [part for part in _read_content(wire.content, f"{path}.content")
-                   if isinstance(part, Text | Image | Document)]
-        result = ToolResult(call_id=wire.tool_call_id, content=content)
-        before = messages[-1] if messages else None
-        if before is not None and before.role == "user" and before.parts and isinstance(before.parts[-1], ToolResult):
-            before.parts.append(result)
-        else:
-            messages.append(Message("user", [result]))
-    elif wire.role == "user":
-        messages.append(Message("user", _read_content(wire.content, f"{path}.content")))
-    else:
-        parts = [Reasoning(text=wire.reasoning_content)] if wire.reasoning_content else []
-        parts += _read_content(wire.content, f"{path}.content")
-        if wire.refusal:
-            parts.append(Refusal(wire.refusal))
-        for number, called in enumerate(wire.tool_calls or []):
-            if called.function is None:
-                raise InvalidRequest("only function tool calls are understood", param=f"{path}.tool_calls[{number}]")
-            parts.append(ToolCall(id=called.id, name=called.function.name, arguments=called.function.arguments))
-        messages.append(Message("assistant", parts))
-
-
-def _read_content(content: str | list[dict[str, Any]] | None, path: str) -> list[Part]:
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return [Text(content)] if content else []
-    return [_read_part(part, f"{path}[{number}]") for number, part in enumerate(content)]
-
-
-def _read_part(part: dict[str, Any], path: str) -> Part:
-    try:
-        match part.get("type"):
-            case "text":
-                return Text(part["text"])
-            case "refusal":
-                return Refusal(part["refusal"])
-            case "image_url":
-                image = part["image_url"]
-                return _read_image(image["url"], image.get("detail"))
-            case "input_audio":
-                return Audio(data=part["input_audio"]["data"], format=part["input_audio"]["format"])
-            case "file":
-                return _read_file(part["file"])
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise InvalidRequest(f"a {part.get('type')!r} part lacks a field: {exc}", param=path) from exc
-    raise InvalidRequest(f"unknown content part type {part.get('type')!r}", param=path)
-
-
-def _read_image(url: str, detail: str | None) -> Image:
-    if url.startswith("data:"):
-        media_type, data = split_data_url(url)
-        return Image(data=data, media_type=media_type, detail=detail)
-    return Image(url=url, detail=detail)
-
-
-def _read_file(file: dict[str, Any]) -> Document:
-    if "file_data" in file:
-        media_type, data = split_data_url(file["file_data"])
-        return Document(data=data, media_type=media_type, name=file.get("filename"))
-    return Document(file_id=file["file_id"], name=file.get("filename"))
-
-
-def _read_tool(tool: _Tool, number: int) -> Tool:
+def _read_tool(found: dict[str, Any], path: str, leftover: dict[str, Any]) -> Tool:
+    tool = convert_at(found, _Tool, path)
     if tool.type != "function" or tool.function is None:
-        raise InvalidRequest(f"only function tools are understood, not {tool.type!r}", param=f"tools[{number}]")
+        raise InvalidRequest(f"only function tools are understood, not {tool.type!r} (at {path!r})", param=path)
+    note_unknown(found, _TOOL | {"cache_control"}, path, leftover)
+    note_unknown(found["function"], _FUNCTION | {"cache_control"}, f"{path}.function", leftover)
     function = tool.function
     return Tool(name=function.name, description=function.description, parameters=function.parameters or {},
                 strict=function.strict)
@@ -225,17 +137,22 @@ def _read_tool_choice(choice: str | dict[str, Any] | None) -> ToolChoice | None:
                          param="tool_choice")
 
 
-def _read_output(wanted: dict[str, Any] | None) -> OutputFormat | None:
-    match wanted:
-        case None | {"type": "text"}:
-            return None
-        case {"type": "json_object"}:
-            return OutputFormat()
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as named}:
-            return OutputFormat(schema=schema, name=named.get("name") or "output", strict=named.get("strict"),
-                                description=named.get("description"))
-    raise InvalidRequest("response_format must be text, json_object, or json_schema with a schema",
-                         param="response_format")
+def _read_output(found: dict[str, Any] | None, leftover: dict[str, Any]) -> OutputFormat | None:
+    if found is None:
+        return None
+    wanted = convert_at(found, _ResponseFormat, "response_format")
+    note_unknown(found, _FORMAT, "response_format", leftover)
+    if wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return OutputFormat()
+    named = wanted.json_schema
+    if wanted.type != "json_schema" or named is None or named.schema is None:
+        raise InvalidRequest("response_format must be text, json_object, or json_schema with a schema",
+                             param="response_format")
+    note_unknown(found["json_schema"], _NAMED, "response_format.json_schema", leftover)
+    return OutputFormat(schema=named.schema, name=named.name or "output", strict=named.strict,
+                        description=named.description)
 
 
 def _read_effort(effort: str | None) -> ReasoningConfig | None:

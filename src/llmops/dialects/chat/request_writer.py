@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from ..call_proof import write_proof
 from ..conversation import (
     PARAMETERS,
     Audio,
@@ -23,6 +24,7 @@ from ..conversation import (
     ToolResult,
     Uncarried,
 )
+from .reasoning_details import write_reasoning
 
 _CARRIED = frozenset(PARAMETERS)
 _PLAIN = ("parallel_tool_calls", "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "n",
@@ -114,6 +116,7 @@ def _write_part(part: Part) -> dict[str, Any] | None:
 def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": "assistant", "content": None}
     texts: list[str] = []
+    thoughts: list[Reasoning] = []
     calls: list[dict[str, Any]] = []
     for number, part in enumerate(message.parts):
         match part:
@@ -122,18 +125,17 @@ def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> dict[
             case Refusal():
                 wire["refusal"] = part.text
             case Reasoning():
-                if part.text:
-                    wire["reasoning_content"] = wire.get("reasoning_content", "") + part.text
+                thoughts.append(part)
             case ToolCall():
                 function = {"name": part.name, "arguments": part.arguments}
-                calls.append({"id": part.id, "type": "function", "function": function})
+                calls.append({"id": part.id, "type": "function", "function": function, **write_proof(part.signature)})
             case _:
                 uncarried.add(f"{path}.content[{number}]")
     if texts:
         wire["content"] = "".join(texts)
     if calls:
         wire["tool_calls"] = calls
-    return wire
+    return wire | write_reasoning(thoughts)
 
 
 def _write_tool(tool: Tool) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import msgspec
 
 from ...errors import UpstreamBroken, UpstreamUnavailable
 from ...types import Call, Outcome, Usage
+from ..call_proof import write_proof
 from ..conversation import (
     Delta,
     Finished,
+    Lost,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -20,7 +22,17 @@ from ..conversation import (
 )
 from ..openai_errors import read_error
 from ..sse import Event, write_event
-from .reply import WireMessage, WireUsage, message_chars, read_finish, read_usage, write_usage
+from .reasoning_details import DetailsWriter, read_delta
+from .reply import (
+    WireMessage,
+    WireUsage,
+    decode_raw,
+    message_chars,
+    read_finish,
+    read_usage,
+    write_stop,
+    write_usage,
+)
 
 _DONE = b"[DONE]"
 _DONE_EVENT = b"data: [DONE]\n\n"
@@ -31,6 +43,7 @@ class _ChunkChoice(msgspec.Struct):
     delta: WireMessage | None = None
     finish_reason: str | None = None
     logprobs: Any = None
+    stop_reason: Any = None
 
 
 class _Chunk(msgspec.Struct):
@@ -63,6 +76,7 @@ class ChatTap:
         self.has_content = False
         self.finished = False
         self._done_sent = False
+        self._unfinished = call.view.choices
         self._hide_usage = not call.view.wants_usage
         self._keep_text = call.keep_text
         self._texts: list[str] = []
@@ -76,6 +90,8 @@ class ChatTap:
     def _feed_one(self, event: Event) -> bytes:
         data = event.data
         if data == _DONE:
+            if self._done_sent:
+                return b""
             self.finished = self._done_sent = True
             if self._keep_text:
                 self._outcome.text = "".join(self._texts)
@@ -90,6 +106,8 @@ class ChatTap:
             outcome.model, outcome.upstream_id = chunk.model, chunk.id
         for choice in chunk.choices or ():
             self._note(choice)
+        if b"\n" in data:  # JSON that came in several data lines: between its tokens a space is as good
+            data = data.replace(b"\n", b" ")
         return b"data: %b\n\n" % data
 
     def _note(self, choice: _ChunkChoice) -> None:
@@ -101,7 +119,8 @@ class ChatTap:
                 if self._keep_text and choice.index == 0 and choice.delta.content:
                     self._texts.append(choice.delta.content)
         if choice.finish_reason is not None:
-            self.finished = True
+            self._unfinished -= 1
+            self.finished = self.finished or self._unfinished <= 0
             if choice.index == 0:
                 self._outcome.finish_reason = choice.finish_reason
 
@@ -112,16 +131,22 @@ class ChatTap:
 
 
 class ChatStreamReader:
-    """Chunks to deltas. A tool call starts with its first fragment that names it."""
+    """Chunks to deltas. A tool call starts with its first fragment. A server that sends no ``[DONE]`` has finished
+    when every choice that began has."""
 
     def __init__(self) -> None:
         self.finished = False
         self._started = False
+        self._done = False
+        self._open: dict[int, bool] = {}
+        """The choices that have begun, and whether each goes on."""
         self._tool_calls: set[tuple[int, int]] = set()
 
     def feed(self, event: Event) -> list[Delta]:
         if event.data == _DONE:
-            self.finished = True
+            self.finished = self._done = True
+            return []
+        if self._done:
             return []
         chunk = _decode(event)
         deltas: list[Delta] = []
@@ -136,10 +161,13 @@ class ChatStreamReader:
 
     def _read_choice(self, choice: _ChunkChoice, deltas: list[Delta]) -> None:
         delta = choice.delta or WireMessage()
-        if reasoning := delta.reasoning_content or delta.reasoning:
-            deltas.append(ReasoningDelta(text=reasoning, choice=choice.index))
-        if delta.content:
-            deltas.append(TextDelta(delta.content, choice.index, choice.logprobs))
+        self._open.setdefault(choice.index, True)
+        for thought in read_delta(decode_raw(delta.reasoning_details), delta.reasoning_content or delta.reasoning):
+            deltas.append(msgspec.structs.replace(thought, choice=choice.index))
+        if delta.content or choice.logprobs:
+            deltas.append(TextDelta(delta.content or "", choice.index, choice.logprobs))
+        if delta.annotated:
+            deltas.append(Lost("annotations"))
         if delta.refusal:
             deltas.append(RefusalDelta(delta.refusal, choice.index))
         for position, call in enumerate(delta.tool_calls or ()):
@@ -149,12 +177,14 @@ class ChatStreamReader:
             if (choice.index, index) not in self._tool_calls:
                 self._tool_calls.add((choice.index, index))
                 deltas.append(ToolCallStarted(index=index, id=call.id or f"call_{index}", name=name or "",
-                                              choice=choice.index))
+                                              choice=choice.index, signature=call.signature))
             if arguments:
                 deltas.append(ToolCallDelta(index=index, arguments=arguments, choice=choice.index))
         if choice.finish_reason is not None:
-            self.finished = True
-            deltas.append(Finished(reason=read_finish(choice.finish_reason), choice=choice.index))
+            self._open[choice.index] = False
+            self.finished = not any(self._open.values())
+            stop = choice.stop_reason if isinstance(choice.stop_reason, str) else None
+            deltas.append(Finished(reason=read_finish(choice.finish_reason), choice=choice.index, stop_sequence=stop))
 
 
 class ChatStreamWriter:
@@ -165,6 +195,7 @@ class ChatStreamWriter:
         self._head: dict[str, Any] = {"id": call.request_id, "object": "chat.completion.chunk",
                                       "created": int(call.started_at_s), "model": call.view.model}
         self._roles_sent: set[int] = set()
+        self._details: dict[int, DetailsWriter] = {}
         self._usage: Usage | None = None
 
     def feed(self, deltas: Iterable[Delta]) -> bytes:
@@ -173,33 +204,47 @@ class ChatStreamWriter:
     def _write(self, delta: Delta) -> bytes:
         match delta:
             case Started():
-                self._head |= {"id": delta.id or self._head["id"], "model": delta.model or self._head["model"]}
+                self._head |= {"id": delta.id or self._head["id"], "model": delta.model or self._head["model"],
+                               "created": delta.created_s or self._head["created"]}
                 return b""
             case TextDelta():
                 return self._chunk(delta.choice, {"content": delta.text}, logprobs=delta.logprobs)
             case ReasoningDelta():
-                return self._chunk(delta.choice, {"reasoning_content": delta.text}) if delta.text else b""
+                return self._write_reasoning(delta)
             case RefusalDelta():
                 return self._chunk(delta.choice, {"refusal": delta.text})
             case ToolCallStarted():
                 function = {"name": delta.name, "arguments": ""}
-                call = {"index": delta.index, "id": delta.id, "type": "function", "function": function}
+                call = {"index": delta.index, "id": delta.id, "type": "function", "function": function,
+                        **write_proof(delta.signature)}
                 return self._chunk(delta.choice, {"tool_calls": [call]})
             case ToolCallDelta():
                 call = {"index": delta.index, "function": {"arguments": delta.arguments}}
                 return self._chunk(delta.choice, {"tool_calls": [call]})
             case Finished():
-                return self._chunk(delta.choice, {}, finish_reason=delta.reason)
+                return self._chunk(delta.choice, {}, finish_reason=delta.reason, stop=write_stop(delta.stop_sequence))
             case UsageReported():
                 self._usage = delta.usage
                 return b""
+            case Lost():
+                return b""
+
+    def _write_reasoning(self, delta: ReasoningDelta) -> bytes:
+        """The text under its plain name; and in the details, where a proof that may follow finds what it proves."""
+        details = self._details.setdefault(delta.choice, DetailsWriter())
+        entries = details.write(delta.text, delta.signature, delta.encrypted)
+        if not entries:
+            return b""
+        text = {"reasoning_content": delta.text} if delta.text else {}
+        return self._chunk(delta.choice, {**text, "reasoning_details": entries})
 
     def _chunk(self, index: int, delta: dict[str, Any], *, finish_reason: str | None = None,
-               logprobs: Any = None) -> bytes:
+               logprobs: Any = None, stop: dict[str, Any] | None = None) -> bytes:
         if index not in self._roles_sent:
             self._roles_sent.add(index)
             delta = {"role": "assistant", **delta}
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason,
+                  **(stop or {})}
         return write_event(msgspec.json.encode({**self._head, "choices": [choice]}))
 
     def end(self) -> bytes:

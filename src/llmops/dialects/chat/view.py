@@ -1,5 +1,7 @@
 """What policies see of a Chat Completions request, decoded without building the rest."""
 
+from typing import Annotated
+
 import msgspec
 
 from ...errors import InvalidRequest
@@ -31,6 +33,7 @@ class _View(msgspec.Struct, gc=False):
     max_completion_tokens: int | None = None
     user: str | None = None
     response_format: _ResponseFormat | None = None
+    n: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _SchemaHolder(msgspec.Struct):
@@ -54,6 +57,7 @@ def view(body: bytes) -> RequestView:
         user=wire.user,
         output=_contract(wire.response_format) if wire.response_format else None,
         messages=messages,
+        choices=wire.n or 1,
     )
 
 

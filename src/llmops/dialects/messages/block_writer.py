@@ -1,7 +1,8 @@
 """Neutral parts as content blocks of a Messages request.
 
-A proof that belongs to another provider's tool call (`ToolCall.signature`) means nothing to Anthropic and is left out
-on purpose. Empty text is left out as well: Anthropic refuses empty text blocks.
+A proof that belongs to another provider's tool call (`ToolCall.signature`) means nothing to Anthropic, and an opaque
+thought comes apart from the text it may have: both are named as uncarried. Empty text is left out: Anthropic refuses
+empty text blocks.
 """
 
 import base64
@@ -26,6 +27,8 @@ def write_part(part: Part, role: Role, path: str, uncarried: Uncarried) -> dict[
         case ToolResult() if role == "user":
             return _write_result(part, path, uncarried)
         case ToolCall() if role == "assistant":
+            if part.signature:
+                uncarried.add(f"{path}.extra_content")
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": _write_input(part, path)}
         case Reasoning() if role == "assistant":
             return _write_reasoning(part, path, uncarried)
@@ -36,6 +39,8 @@ def write_part(part: Part, role: Role, path: str, uncarried: Uncarried) -> dict[
 def _write_reasoning(part: Reasoning, path: str, uncarried: Uncarried) -> dict[str, Any] | None:
     """Anthropic takes thinking back only with the proof that it is its own."""
     if part.signature:
+        if part.encrypted:
+            uncarried.add(path)
         return {"type": "thinking", "thinking": part.text, "signature": part.signature}
     if part.text:
         uncarried.add(path)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from ...errors import InvalidRequest
+from ..call_proof import read_proof
 from ..conversation import Document, Image, Part, Reasoning, Role, Text, ToolCall, ToolResult
 
 
@@ -65,6 +66,7 @@ class _ToolUse(_Block, tag="tool_use"):
     id: str
     name: str
     input: msgspec.Raw
+    extra_content: Any = None
 
 
 class _ToolResult(_Block, tag="tool_result"):
@@ -119,7 +121,11 @@ class BlockReader:
                 return Reasoning(encrypted=block.data)
             case _ToolUse():
                 decode_at(block.input, _OBJECT, f"{path}.input")
-                return ToolCall(id=block.id, name=block.name, arguments=bytes(block.input).decode())
+                signature = read_proof(block.extra_content)
+                if block.extra_content and signature is None:
+                    self._leftover[f"{path}.extra_content"] = block.extra_content
+                return ToolCall(id=block.id, name=block.name, arguments=bytes(block.input).decode(),
+                                signature=signature)
             case _ToolResult():
                 return ToolResult(call_id=block.tool_use_id, content=self._result(block.content, f"{path}.content"),
                                   is_error=bool(block.is_error))

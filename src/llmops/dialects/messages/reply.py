@@ -1,7 +1,7 @@
 """Complete Messages replies: what policies need of them, and the road to and from a neutral `Answer`.
 
-Citations of a text block are not carried to another dialect: they are only given where documents asked for them, and
-that wish is refused when a request is translated.
+Citations of a text block have no neutral form. They are only given where documents asked for them, and that wish is
+refused when a request is translated; where they come all the same, the answer says that they were lost.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from ...errors import UpstreamBroken
 from ...types import Outcome
+from ..call_proof import read_proof, write_proof
 from ..conversation import Answer, Choice, FinishReason, Part, Reasoning, Refusal, Text, ToolCall
 from .usage import WireUsage, read_usage, write_usage
 
@@ -25,12 +26,18 @@ class WireBlock(msgspec.Struct):
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = msgspec.Raw()
+    citations: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = msgspec.Raw(b"null")
 
     @property
     def chars(self) -> int:
         """Characters of output in this block."""
         return (len(self.text or "") + len(self.thinking or "") + len(self.name or "")
                 + len(bytes(self.input)))
+
+    @property
+    def cites(self) -> bool:
+        return bytes(self.citations) not in (b"", b"null", b"[]")
 
 
 class StopDetails(msgspec.Struct):
@@ -50,6 +57,7 @@ class _Reply(msgspec.Struct):
 _REPLY = msgspec.json.Decoder(_Reply)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _STRING = msgspec.json.Decoder(str)
+_ANY = msgspec.json.Decoder()
 
 
 def _decode_reply(body: bytes) -> _Reply:
@@ -111,8 +119,9 @@ def read_reply(body: bytes) -> Answer:
     if wire.stop_reason == "refusal" and wire.stop_details and wire.stop_details.explanation:
         parts.append(Refusal(wire.stop_details.explanation))
     choice = Choice(parts=parts, finish_reason=read_finish(wire.stop_reason), stop_sequence=wire.stop_sequence)
+    lost = ["citations"] if any(block.cites for block in wire.content) else []
     return Answer(id=wire.id or "", model=wire.model or "", created_s=0, choices=[choice],
-                  usage=read_usage(wire.usage))
+                  usage=read_usage(wire.usage), lost=lost)
 
 
 def read_block(block: WireBlock) -> Part:
@@ -126,7 +135,8 @@ def read_block(block: WireBlock) -> Part:
             return Reasoning(encrypted=_read_raw(block.data, _STRING))
         case WireBlock(type="tool_use", id=str(id_), name=str(name)):
             _read_raw(block.input, _OBJECT)
-            return ToolCall(id=id_, name=name, arguments=bytes(block.input).decode())
+            return ToolCall(id=id_, name=name, arguments=bytes(block.input).decode(),
+                            signature=read_proof(_read_raw(block.extra_content, _ANY)))
         case WireBlock(type="text" | "thinking" | "tool_use"):
             raise UpstreamBroken(f"the upstream sent a {block.type!r} block that lacks a field")
     raise UpstreamBroken(f"the upstream sent a content block of type {block.type!r}, which cannot be translated")
@@ -173,7 +183,8 @@ def _write_blocks(part: Part) -> list[dict[str, Any]]:
                 blocks.append({"type": "redacted_thinking", "data": part.encrypted})
             return blocks
         case ToolCall():
-            return [{"type": "tool_use", "id": part.id, "name": part.name, "input": _write_input(part)}]
+            return [{"type": "tool_use", "id": part.id, "name": part.name, "input": _write_input(part),
+                     **write_proof(part.signature)}]
     raise UpstreamBroken(f"the upstream's answer holds a part that a message cannot: {type(part).__name__}")
 
 

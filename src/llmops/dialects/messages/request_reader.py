@@ -105,6 +105,7 @@ def _read(wire: _Request, body: bytes) -> Conversation:
     if not wire.messages:
         raise InvalidRequest("messages must hold at least one message", param="messages")
     blocks = BlockReader(leftover)
+    names = _names(wire)
     system: list[Text] = blocks.texts(wire.system, "system") if wire.system else []
     messages: list[Message] = []
     for number, message in enumerate(wire.messages):
@@ -112,6 +113,8 @@ def _read(wire: _Request, body: bytes) -> Conversation:
         if message.role == "system":
             system.extend(blocks.texts(message.content, path))
         else:
+            if len(messages) != number:  # a system message among them has shifted the places
+                names[f"messages[{len(messages)}]"] = f"messages[{number}]"
             messages.append(Message(message.role, blocks.parts(message.content, message.role, path)))
     return Conversation(
         system=system,
@@ -129,7 +132,7 @@ def _read(wire: _Request, body: bytes) -> Conversation:
         user=wire.metadata.user_id if wire.metadata else None,
         stream=bool(wire.stream),
         leftover=leftover,
-        names=_names(wire),
+        names=names,
     )
 
 

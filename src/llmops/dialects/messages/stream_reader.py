@@ -13,6 +13,7 @@ from ...errors import UpstreamBroken
 from ..conversation import (
     Delta,
     Finished,
+    Lost,
     Reasoning,
     ReasoningDelta,
     RefusalDelta,
@@ -101,7 +102,8 @@ class MessagesStreamReader:
         self._open[start.index] = None
         match part:
             case Text():
-                return [TextDelta(part.text)] if part.text else []
+                lost: list[Delta] = [Lost("citations")] if start.content_block.cites else []
+                return [*lost, TextDelta(part.text)] if part.text else lost
             case Reasoning():
                 if not (part.text or part.signature or part.encrypted):
                     return []
@@ -109,7 +111,7 @@ class MessagesStreamReader:
             case ToolCall():
                 call = self._open[start.index] = _OpenCall(self._calls, part.arguments)
                 self._calls += 1
-                return [ToolCallStarted(index=call.index, id=part.id, name=part.name)]
+                return [ToolCallStarted(index=call.index, id=part.id, name=part.name, signature=part.signature)]
         raise AssertionError(part)  # read_block makes no other
 
     def _read_delta(self, data: bytes) -> list[Delta]:
@@ -132,7 +134,7 @@ class MessagesStreamReader:
                 call.filled = True
                 return [ToolCallDelta(index=call.index, arguments=arguments)]
             case BlockDelta(type="citations_delta"):
-                return []  # see reply: only given where a request asked for them
+                return [Lost("citations")]  # see reply: only given where a request asked for them
         raise UpstreamBroken(f"the upstream sent a delta of type {event.delta.type!r}, which cannot be translated")
 
     def _stop_block(self, index: int) -> list[Delta]:

@@ -17,9 +17,11 @@ import msgspec
 
 from ...errors import UpstreamBroken
 from ...types import NO_USAGE, Call, Usage
+from ..call_proof import write_proof
 from ..conversation import (
     Delta,
     Finished,
+    Lost,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -103,6 +105,8 @@ class MessagesStreamWriter:
             case UsageReported():
                 self._usage = delta.usage
                 return
+            case Lost():
+                return
         if delta.choice != 0:
             return
         self._start(written)
@@ -140,7 +144,8 @@ class MessagesStreamWriter:
     def _start_call(self, delta: ToolCallStarted, written: list[bytes]) -> None:
         if delta.index in self._calls:
             raise UpstreamBroken(f"the upstream's stream starts tool call {delta.index} twice")
-        block = _Block("tool_use", {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}})
+        block = _Block("tool_use", {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {},
+                                    **write_proof(delta.signature)})
         self._calls[delta.index] = block
         self._queue.append(block)
         self._advance(written)

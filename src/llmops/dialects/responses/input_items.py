@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ...errors import InvalidRequest
+from ..call_proof import read_proof
 from ..conversation import (
     Audio,
     Conversation,
@@ -78,6 +79,7 @@ class _CallItem(msgspec.Struct):
     call_id: str
     name: str
     arguments: str
+    extra_content: Any = None
 
 
 class _OutputItem(msgspec.Struct):
@@ -116,7 +118,11 @@ class InputReader:
             case "function_call":
                 note_unknown(item, _CALL, path, leftover)
                 call = convert_at(item, _CallItem, path)
-                self._add("assistant", ToolCall(id=call.call_id, name=call.name, arguments=call.arguments), path)
+                signature = read_proof(call.extra_content)
+                if call.extra_content and signature is None:
+                    leftover[f"{path}.extra_content"] = call.extra_content
+                self._add("assistant", ToolCall(id=call.call_id, name=call.name, arguments=call.arguments,
+                                                signature=signature), path)
             case "function_call_output":
                 note_unknown(item, _OUTPUT, path, leftover)
                 self._read_output(convert_at(item, _OutputItem, path), path)

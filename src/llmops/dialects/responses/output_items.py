@@ -4,11 +4,12 @@ Only what a function-calling model makes is understood: messages, function calls
 tools are seen as None: a tap lets them pass, a translation must refuse them.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from ...errors import UpstreamBroken
+from ..call_proof import read_proof
 from ..conversation import Part, Reasoning, Refusal, Text, ToolCall
 from .logprobs import Logprob
 from .sealing import unseal
@@ -23,6 +24,7 @@ class OutputContent(msgspec.Struct):
     text: str | None = None
     refusal: str | None = None
     logprobs: msgspec.Raw = msgspec.Raw(b"null")
+    annotations: msgspec.Raw = msgspec.Raw()
 
 
 class MessageItem(msgspec.Struct, tag_field="type", tag="message"):
@@ -34,6 +36,11 @@ class CallItem(msgspec.Struct, tag_field="type", tag="function_call"):
     id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    extra_content: Any = None
+
+    @property
+    def signature(self) -> str | None:
+        return read_proof(self.extra_content)
 
 
 class _ReasoningText(msgspec.Struct):
@@ -92,7 +99,8 @@ def item_parts(item: OutputItem) -> list[Part]:
         case MessageItem():
             return [part for content in item.content or () if (part := _content_part(content)) is not None]
         case CallItem():
-            return [ToolCall(id=item.call_id or item.id or "", name=item.name or "", arguments=item.arguments or "")]
+            return [ToolCall(id=item.call_id or item.id or "", name=item.name or "", arguments=item.arguments or "",
+                             signature=item.signature)]
         case ReasoningItem():
             thought = read_reasoning(item)
             return [thought] if thought.text or thought.encrypted or thought.signature else []
@@ -115,6 +123,12 @@ def item_logprobs(item: OutputItem) -> list[Logprob]:
         return []
     found = [decode_upstream(content.logprobs, _LOGPROBS, "logprobs") for content in item.content or ()]
     return [entry for entries in found for entry in entries or ()]
+
+
+def annotated(item: OutputItem) -> bool:
+    """Whether a text has annotations (citations of pages or files), which no neutral value holds."""
+    return isinstance(item, MessageItem) and any(
+        bytes(content.annotations) not in (b"", b"null", b"[]") for content in item.content or ())
 
 
 def count_chars(parts: list[Part]) -> int:

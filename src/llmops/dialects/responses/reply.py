@@ -14,6 +14,7 @@ from ..conversation import Answer, Choice, FinishReason, Part, Reasoning, Refusa
 from .logprobs import Logprob, from_chat, to_chat
 from .output_items import (
     CallItem,
+    annotated,
     count_chars,
     decode_item,
     decode_upstream,
@@ -136,9 +137,11 @@ def read_reply(body: bytes) -> Answer:
         raise UpstreamBroken(f"the upstream sent a response that is still {wire.status!r}", upstream_status=200)
     parts: list[Part] = []
     logprobs: list[Logprob] = []
+    lost: list[str] = []
     for number, raw in enumerate(wire.output):
         item = understood(decode_item(raw))
         logprobs += item_logprobs(item)
+        lost += ["annotations"] if annotated(item) else []
         for part in item_parts(item):
             if isinstance(part, ToolCall) and not part.id:
                 part = msgspec.structs.replace(part, id=f"call_{number}")
@@ -151,6 +154,7 @@ def read_reply(body: bytes) -> Answer:
         created_s=int(wire.created_at or 0),
         choices=[choice],
         usage=read_usage(wire.usage) if wire.usage else Usage(source="none"),
+        lost=lost,
     )
 
 
@@ -188,5 +192,8 @@ def _write_output(answer_id: str, choice: Choice) -> list[dict[str, Any]]:
                 thoughts += 1
             case ToolCall():
                 output.append(call_item(part, "completed"))
+            case _:
+                raise UpstreamBroken(f"the upstream's answer holds a part that a response cannot: "
+                                     f"{type(part).__name__}")
         content = None
     return output

@@ -148,8 +148,12 @@ def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> list[
                                else {"type": "refusal", "refusal": part.text})
                 continue
             case Reasoning() if part.text or part.encrypted:
+                if part.signature:
+                    uncarried.add(f"{path}.content[{number}]")
                 items.append(_write_thought(part))
             case ToolCall():
+                if part.signature:
+                    uncarried.add(f"{path}.content[{number}].extra_content")
                 items.append({"type": "function_call", "call_id": part.id, "name": part.name,
                               "arguments": part.arguments})
             case _:
@@ -159,7 +163,7 @@ def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> list[
 
 
 def _write_thought(part: Reasoning) -> dict[str, Any]:
-    """A foreign provider's signature is left out: it proves the text to that provider and to nobody else."""
+    """A foreign provider's signature proves the text to that provider and to nobody else: it has been reported."""
     item: dict[str, Any] = {"type": "reasoning", "summary": []}
     if part.text:
         item["summary"] = [{"type": "summary_text", "text": part.text}]

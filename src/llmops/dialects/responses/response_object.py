@@ -7,6 +7,7 @@ the official SDKs require must be there. Ids of items are derived from the answe
 from typing import Any
 
 from ...types import Usage
+from ..call_proof import write_proof
 from ..conversation import FinishReason, Reasoning, ToolCall
 from .sealing import seal
 
@@ -93,7 +94,7 @@ def message_item(item_id: str, content: list[dict[str, Any]], status: str) -> di
 
 def call_item(call: ToolCall, status: str) -> dict[str, Any]:
     return {"type": "function_call", "id": f"fc_{call.id}", "call_id": call.id, "name": call.name,
-            "arguments": call.arguments, "status": status}
+            "arguments": call.arguments, "status": status, **write_proof(call.signature)}
 
 
 def reasoning_item(item_id: str, thought: Reasoning) -> dict[str, Any]:

@@ -119,16 +119,18 @@ class OpenReasoning:
 class OpenCall:
     """A function call. Several may be open at once: their deltas are told apart by the output index."""
 
-    def __init__(self, emit: Emit, output_index: int, call_id: str, name: str) -> None:
+    def __init__(self, emit: Emit, output_index: int, call_id: str, name: str, signature: str | None) -> None:
         self.output_index = output_index
         self._emit = emit
         self._call_id = call_id
         self._name = name
+        self._signature = signature
         self._pieces: list[str] = []
         emit("response.output_item.added", {"output_index": output_index, "item": self._item("in_progress")})
 
     def _item(self, status: str) -> dict[str, Any]:
-        return call_item(ToolCall(id=self._call_id, name=self._name, arguments="".join(self._pieces)), status)
+        call = ToolCall(id=self._call_id, name=self._name, arguments="".join(self._pieces), signature=self._signature)
+        return call_item(call, status)
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": f"fc_{self._call_id}", "output_index": self.output_index}

@@ -8,6 +8,7 @@ from ...errors import UpstreamBroken
 from ..conversation import (
     Delta,
     Finished,
+    Lost,
     Reasoning,
     ReasoningDelta,
     Refusal,
@@ -41,7 +42,7 @@ from .events import (
     failure,
 )
 from .logprobs import to_chat
-from .output_items import CallItem, OutputItem, decode_item, item_logprobs, item_parts, understood
+from .output_items import CallItem, OutputItem, annotated, decode_item, item_logprobs, item_parts, understood
 from .reply import WireResponse, check_failed, read_finish, read_usage
 
 
@@ -111,13 +112,15 @@ class ResponsesStreamReader:
             return
         number = self._calls[output_index] = len(self._calls)
         deltas.append(ToolCallStarted(index=number, id=item.call_id or item.id or f"call_{number}",
-                                      name=item.name or ""))
+                                      name=item.name or "", signature=item.signature))
 
     def _complete(self, output_index: int, item: OutputItem, deltas: list[Delta]) -> None:
         """Give what no delta has brought: a part's whole content, and always the sealed side of reasoning."""
         fresh = output_index not in self._streamed
         self._streamed.add(output_index)
         logprobs = to_chat(item_logprobs(item))
+        if annotated(item):
+            deltas.append(Lost("annotations"))
         for part in item_parts(item):
             match part:
                 case Reasoning():

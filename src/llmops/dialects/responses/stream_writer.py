@@ -15,6 +15,7 @@ from ..conversation import (
     Delta,
     Finished,
     FinishReason,
+    Lost,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -49,7 +50,7 @@ class ResponsesStreamWriter:
 
     def feed(self, deltas: Iterable[Delta]) -> bytes:
         for delta in deltas:
-            if isinstance(delta, Started | UsageReported) or delta.choice == 0:
+            if isinstance(delta, Started | UsageReported | Lost) or delta.choice == 0:
                 self._write(delta)
         return self._take()
 
@@ -82,7 +83,7 @@ class ResponsesStreamWriter:
                     thought = self._reasoning(delta.text, delta.encrypted)
                     thought.add(delta.text, delta.signature, delta.encrypted)
             case ToolCallStarted():
-                self._start_call(delta.index, delta.id, delta.name)
+                self._start_call(delta.index, delta.id, delta.name, delta.signature)
             case ToolCallDelta():
                 if delta.index not in self._calls:
                     self._start_call(delta.index, f"call_{delta.index}", "")
@@ -92,6 +93,8 @@ class ResponsesStreamWriter:
                 self._finish = delta.reason
             case UsageReported():
                 self._usage = delta.usage
+            case Lost():
+                pass
 
     def _begin(self) -> None:
         if self._begun:
@@ -130,9 +133,9 @@ class ResponsesStreamWriter:
             self._thoughts += 1
         return self._item
 
-    def _start_call(self, number: int, call_id: str, name: str) -> None:
+    def _start_call(self, number: int, call_id: str, name: str, signature: str | None = None) -> None:
         if number not in self._calls:
-            self._calls[number] = OpenCall(self._emit, self._reserve(), call_id, name)
+            self._calls[number] = OpenCall(self._emit, self._reserve(), call_id, name, signature)
 
     def end(self) -> bytes:
         if self._ended:

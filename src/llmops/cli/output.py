@@ -1,0 +1,52 @@
+"""What all commands share: JSON on stdout, words to the operator on stderr, and errors without a traceback."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import ConfigError, LLMOpsError
+
+USAGE_ERROR = 2
+"""Exit status of a command that was asked for something impossible: a bad flag, an unusable configuration."""
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration file. Default: the one that LLMOPS_CONFIG names, "
+                 "otherwise configs/default.yaml where it exists."),
+]
+
+
+def print_json(value: Any) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def say(text: str) -> None:
+    """Words for the operator; stdout stays clean for what was asked for."""
+    typer.echo(text, err=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+@contextmanager
+def clean_errors() -> Iterator[None]:
+    """Errors of ours end the command with their message: status 2 for a bad configuration, 1 for everything else."""
+    try:
+        yield
+    except LLMOpsError as exc:
+        say(f"error: {exc}")
+        raise typer.Exit(USAGE_ERROR if isinstance(exc, ConfigError) else 1) from exc

@@ -1,0 +1,26 @@
+"""The command tree: groups are added here, and `version` lives here because it needs no file of its own."""
+
+import typer
+
+from ..version import __version__
+from . import config, doctor, serve
+from .output import JsonFlag, print_json
+
+app = typer.Typer(
+    name="llmops",
+    help="LLMOps Lab: a gateway that every model call of your applications goes through.",
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
+
+
+@app.command("version")
+def version(as_json: JsonFlag = False) -> None:
+    """Print the version."""
+    if as_json:
+        print_json({"version": __version__})
+    else:
+        typer.echo(f"llmops {__version__}")

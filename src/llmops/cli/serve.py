@@ -1,0 +1,151 @@
+"""``llmops serve``: the gateway in this process, or in several under a supervisor."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ConfigError
+from .output import ConfigOption, clean_errors, say
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind; only loopback for now.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Start the gateway. Flags win over the environment, the environment over the file."""
+    with clean_errors():
+        from ..config import default_file, load_settings
+
+        given = {"host": host, "port": port, "workers": workers}
+        values = {"server": {name: value for name, value in given.items() if value is not None}}
+        file = config or default_file()
+        settings = load_settings(file, **values)
+        refuse_public_address(settings.server.host)
+        if settings.server.workers == 1:
+            _serve_alone(settings, file, values)
+            return
+        status = _serve_workers(settings, file, values)
+    raise typer.Exit(status)
+
+
+def refuse_public_address(host: str) -> None:
+    """Only this machine may call: whoever reaches the port can spend the operator's money."""
+    import ipaddress
+
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigError([
+            f"server.host: {host!r}: the gateway does not check keys yet, so everybody who reaches this address could "
+            "spend on your provider accounts; use 127.0.0.1 (or ::1) and let others in through a proxy that "
+            "authenticates them, or through an SSH tunnel: docs/how-to/run-behind-a-load-balancer.md"
+        ])
+
+
+def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> None:
+    from ..app import build_gateway, check
+    from ..gateway.server import bind, serve
+    from ..telemetry import operator_log
+
+    check(settings)  # before the port is taken and the log's folder made
+    bound = bind(settings.server.host, settings.server.port)
+    app = build_gateway(settings, file=file, values=values)
+    operator_log.configure()
+    with _noted(settings, file):
+        serve(app, bound, on_started=lambda: _announce(settings, file))
+
+
+def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
+    from ..app import WORKERS_DIR_VARIABLE, check
+    from ..gateway.server import bind
+    from ..gateway.supervisor import Supervisor
+    from ..telemetry import operator_log
+
+    check(settings)
+    bind(settings.server.host, settings.server.port).close()  # a shared socket would not notice another program
+    server = {**values["server"], "host": settings.server.host, "port": settings.server.port}
+    with (
+        bind(settings.server.host, settings.server.port, shared=True),  # the port stays ours while workers come and go
+        tempfile.TemporaryDirectory(prefix="llmops-workers-") as folder,
+        _noted(settings, file),
+    ):
+        operator_log.configure()
+        command = worker_command(file, {"server": server})
+        supervisor = Supervisor(command, settings.server.workers, environment={WORKERS_DIR_VARIABLE: folder},
+                                address=(settings.server.host, settings.server.port))
+        return asyncio.run(supervisor.run(lambda: _announce(settings, file)))
+
+
+def worker_command(file: Path | None, values: Mapping[str, Any]) -> list[str]:
+    """What the supervisor runs for each worker."""
+    import msgspec
+
+    module = f"{__name__.rpartition('.')[0]}.worker"
+    arguments = [str(file) if file else "", msgspec.json.encode(values).decode()]
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _noted(settings: "Settings", file: Path | None) -> AbstractContextManager[None]:
+    from ..gateway.state_file import GatewayState, noted, state_path
+
+    state = GatewayState(
+        pid=os.getpid(), url=url_of(settings), config=str(file.resolve()) if file else None,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"), workers=settings.server.workers,
+    )
+    path = state_path(settings.log.dir)
+    if not os.access(next(each for each in path.absolute().parents if each.exists()), os.W_OK):
+        say(f"note: {path} cannot be written, so `llmops config reload` will not find this gateway; send it SIGHUP")
+        return nullcontext()
+    return noted(path, state)
+
+
+def url_of(settings: "Settings") -> str:
+    host = settings.server.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def _announce(settings: "Settings", file: Path | None) -> None:
+    """Where it answers and what to try next, on stderr."""
+    from ..app import LOG_NAME, check, not_in_effect
+    from ..version import __version__
+
+    url = url_of(settings)
+    names = sorted(model.name for model in check(settings))
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    callable_names = [name for name in names if "*" not in name]
+    model = settings.llm.model if settings.llm.model in names else (callable_names or ["mock"])[0]
+    notes = [f"note: {note}" for note in not_in_effect(settings)]
+    if settings.server.workers > 1:
+        notes.append(f"note: {settings.server.workers} workers keep their state apart; what must be counted together "
+                     "(limits, budgets) will need Redis")
+    say("\n".join([
+        f"LLMOps Lab {__version__} answers on {url}",
+        f"  models   {shown}",
+        f"  log      {settings.log.dir / LOG_NAME}",
+        f"  config   {file or 'defaults and environment (no file)'}",
+        *notes,
+        "",
+        "Try it:",
+        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
+        f"""    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'""",
+        "or from Python, with the OpenAI SDK unchanged:",
+        "  from openai import OpenAI",
+        f'  client = OpenAI(base_url="{url}/v1", api_key="unused")',
+        f'  print(client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "Hello"}}]))',
+        f"Control plane: {url}/docs   metrics: {url}/metrics   stop: Ctrl-C",
+    ]))

@@ -1,0 +1,24 @@
+"""Fixtures for all tests: settings that read neither files nor the environment, over a log folder of the test's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llmops.settings import Settings
+from tests.fakes.gateway import settings_for
+
+
+@pytest.fixture
+def log_dir(tmp_path: Path) -> Path:
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def settings(log_dir: Path) -> Callable[..., Settings]:
+    """``settings(models, section={…})``: see `settings_for`."""
+
+    def build(*args: object, **sections: object) -> Settings:
+        return settings_for(log_dir, *args, **sections)  # type: ignore[arg-type]
+
+    return build

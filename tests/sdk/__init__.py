@@ -1,0 +1,1 @@
+"""The official SDKs, unchanged, against a really running gateway."""
