@@ -23,11 +23,12 @@ async def upstream(date_s: float | None, *, silent: bool = False) -> AsyncIterat
     """An HTTP server whose clock shows ``date_s``."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await reader.read(4096)
         if not silent:
             date = f"Date: {formatdate(date_s, usegmt=True)}\r\n" if date_s is not None else ""
             writer.write(f"HTTP/1.1 404 Not Found\r\n{date}Content-Length: 0\r\n\r\n".encode())
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(answer, HOST, 0) as server:
         yield Origin("http", HOST, server.sockets[0].getsockname()[1])

@@ -7,7 +7,9 @@ the test when the server is left.
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -86,8 +88,10 @@ class Wire:
         self.ended = True
 
     def cut(self) -> None:
-        """Tear the connection down."""
+        """Tear the connection down: the other side sees a reset, not an end."""
         self.ended = True
+        found: socket.socket = self.writer.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 

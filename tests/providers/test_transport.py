@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import socket
 import time
 import zlib
@@ -14,9 +15,8 @@ from llmops.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, Upstre
 from llmops.providers.http1 import Exchange, Timeouts
 from llmops.providers.transport import Origin, Transport
 
-from tests.fakes.upstream import Script, Upstream, Wire, answering, eventually, head
+from tests.fakes.upstream import Script, Upstream, Wire, answering, eventually
 
-HELLO = {"content-type": "application/json"}
 REQUEST = b"POST /x HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -276,13 +276,13 @@ async def test_every_framing_gives_the_same_body(script: Script) -> None:
     (raw(OK + b"Content-Length: five\r\n\r\n"), "is not HTTP"),
     (raw(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"), "is not HTTP"),
     (raw(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello"), "is not HTTP"),
-    (raw(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), "is not HTTP|switch"),
+    (raw(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), "is not HTTP"),
     (raw(OK + b"X: " + b"y" * 70_000 + b"\r\n\r\n"), "headers are larger"),
     (raw(OK + b"".join(b"X-%d: y\r\n" % n for n in range(20_000)) + b"\r\n"), "headers are larger"),
     (raw(OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx"), "content-encoding b'br'"),
     (raw(OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"), "damaged"),
     (raw(OK + b"Content-Encoding: gzip\r\nContent-Length: 20\r\n\r\n" + gzip.compress(b"hello", mtime=0)[:20]),
-     "damaged|cut"),
+     "cut short"),
 ])
 async def test_what_is_not_an_answer_is_said_so(script: Script, message: str) -> None:
     async with Upstream(script) as upstream, road() as transport:
@@ -364,6 +364,7 @@ async def test_a_slow_reader_slows_the_upstream_down() -> None:
         for _ in range(1600):
             await wire.chunk(b"x" * 65_536)
             sent += 65_536
+        await wire.end()
 
     async with Upstream(flood) as upstream, road(Timeouts(idle_s=0.2, total_s=20)) as transport:
         exchange = await send(transport, upstream)
@@ -420,8 +421,10 @@ async def test_closing_a_complete_exchange_keeps_the_connection() -> None:
 
 async def test_nothing_is_left_after_mixed_work() -> None:
     """Good answers, cuts, time-outs and cancelled calls together: connections and tasks return to where they were."""
+    numbers = itertools.count()
+
     async def mixed(wire: Wire) -> None:
-        match len(upstream.requests) % 4:
+        match next(numbers) % 4:
             case 0:
                 await asyncio.sleep(30)
             case 1:
@@ -436,7 +439,6 @@ async def test_nothing_is_left_after_mixed_work() -> None:
         await transport.aclose()
         assert await eventually(lambda: transport.open_connections == upstream.open == 0)
         assert await eventually(lambda: len(asyncio.all_tasks()) <= before)
-        assert await fetch(transport, upstream) == b"{}" or True  # and it can be used again
 
 
 @pytest.mark.parametrize("url", ["ftp://a", "example.com", "http://", "http://a:b@c", "http://a?b=c", "http://a#b"])

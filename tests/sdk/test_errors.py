@@ -1,5 +1,6 @@
 """What goes wrong reaches the SDKs as the exception classes that their users catch."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -141,17 +142,21 @@ DELTA = {"type": "response.output_text.delta", "sequence_number": 1, "item_id": 
 STREAMS = {"/chat/completions": [CHUNK], "/responses": [CREATED, DELTA], "/v1/messages": [START, BLOCK]}
 
 
+def as_event(event: dict[str, Any]) -> bytes:
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event)}\n\n".encode()
+
+
 def breaking_off(failure: dict[str, Any] | None) -> Any:
     """A script: the beginning of a stream in the dialect of the path, then an error event, or the line is cut."""
 
     async def script(wire: Wire) -> None:
         await wire.begin()
-        events = STREAMS[wire.request.path]
+        for event in STREAMS[wire.request.path]:
+            await wire.chunk(as_event(event))
+        await asyncio.sleep(0.05)  # by then the first content has been read on its own
         if failure is not None:
-            events = [*events, failure]
-        for event in events:
-            name = f"event: {event['type']}\n" if "type" in event else ""
-            await wire.chunk(f"{name}data: {json.dumps(event)}\n\n".encode())
+            await wire.chunk(as_event(failure))
         wire.cut()
 
     return script

@@ -54,11 +54,14 @@ class Exchange:
         self._error: UpstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._inflate: Any = None
+        self._got_body = False
         now = self._loop.time()
         self._last_activity = now
         self._deadline = now + timeouts.total_s
         self._step_s = timeouts.first_byte_s
-        self._timer = self._loop.call_at(min(now + self._step_s, self._deadline), self._check_time)
+        # Looked at once in idle_s at least, so that the step from first byte to idle needs no new timer.
+        self._timer = self._loop.call_at(min(now + self._step_s, now + timeouts.idle_s, self._deadline),
+                                         self._check_time)
 
     # --- the reader's side ---
 
@@ -151,7 +154,13 @@ class Exchange:
             self._paused = True
             self._connection.pause()
 
+    def check_whole(self) -> None:
+        """At the body's end: `UpstreamBroken` when its compression promises more."""
+        if self._inflate is not None and self._got_body and not self._inflate.eof:
+            raise UpstreamBroken("the upstream's compressed answer is cut short")
+
     def _inflated(self, data: bytes) -> bytes:
+        self._got_body = True
         limit = 64 * _HIGH_WATER
         try:
             plain: bytes = self._inflate.decompress(data, limit)
@@ -184,7 +193,9 @@ class Exchange:
     def _arm(self) -> None:
         self._timer.cancel()
         if not self._complete and self._error is None:
-            self._timer = self._loop.call_at(min(self._last_activity + self._step_s, self._deadline), self._check_time)
+            soon = self._loop.time() + self._timeouts.idle_s
+            self._timer = self._loop.call_at(min(self._last_activity + self._step_s, soon, self._deadline),
+                                             self._check_time)
 
     def _check_time(self) -> None:
         now = self._loop.time()
@@ -250,7 +261,7 @@ class Connection(asyncio.Protocol):
         exchange.on_data()
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as exc:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self._break(exchange, exc)
         exchange.wake()
 
@@ -270,8 +281,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         if self._got_bytes and not self._delimited and exc is None:
-            exchange.on_complete()  # HTTP/1.0: the end of the connection is the end of the body
-            exchange.wake()
+            self._end_with_connection(exchange)
         elif self._got_bytes:
             exchange.fail(UpstreamBroken("the upstream closed the connection in the middle of its answer"))
         elif self.used:
@@ -279,7 +289,21 @@ class Connection(asyncio.Protocol):
         else:
             exchange.fail(UpstreamBroken("the upstream closed the connection without an answer"))
 
+    def _end_with_connection(self, exchange: Exchange) -> None:
+        """HTTP/1.0: the end of the connection is the end of the body."""
+        try:
+            exchange.check_whole()
+        except UpstreamBroken as exc:
+            exchange.fail(exc)
+        else:
+            exchange.on_complete()
+            exchange.wake()
+
     # --- httptools callbacks ---
+
+    def on_message_begin(self) -> None:
+        if self._exchange is None:  # an answer to nothing: what is left of it must not meet the next request
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._exchange is not None:
@@ -305,6 +329,7 @@ class Connection(asyncio.Protocol):
         if self._parser.get_status_code() < 200:  # 100 Continue, 103 Early Hints: the answer is still to come
             exchange.response_headers.clear()
             return
+        exchange.check_whole()
         self._exchange = None
         exchange.on_complete()
         if self._parser.should_keep_alive() and not self.closed:

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -64,6 +65,9 @@ async def check_upstream(origin: Origin, limit_s: float = _LIMIT_S) -> Finding:
         skew_s = await _clock_skew_s(reader, writer, origin, limit_s)
     finally:
         writer.close()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await writer.wait_closed()
     if skew_s is None:
         return Finding("ok", what, "reachable (its clock could not be compared)")
     if abs(skew_s) > _SKEW_LIMIT_S:

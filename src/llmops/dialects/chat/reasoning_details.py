@@ -96,7 +96,7 @@ class DetailsWriter:
         """The entries, or their pieces, that are added. ``begins`` starts a new thought in any case."""
         entries: list[dict[str, Any]] = []
         if begins:
-            self._open_text, self._has_data = False, True
+            self._open_text, self._signed, self._has_data = False, False, True
         if text or signature:
             if not self._open_text or (text and self._signed):
                 head = self._entry("reasoning.text", new_thought=True)
@@ -107,8 +107,9 @@ class DetailsWriter:
             entries.append({**head, **({"text": text} if text else {}), **({"signature": signature} if signature
                                                                           else {})})
         if encrypted:
-            entries.append({**self._entry("reasoning.encrypted", new_thought=self._has_data), "data": encrypted})
-            self._open_text, self._has_data = False, True
+            apart = self._has_data or self._signed  # a signed text is whole: Anthropic's blocks are one or the other
+            entries.append({**self._entry("reasoning.encrypted", new_thought=apart), "data": encrypted})
+            self._open_text, self._signed, self._has_data = False, False, True
         return entries
 
     def _entry(self, kind: str, *, new_thought: bool) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+# `make` alone lists the targets. PYTHON chooses the interpreter for a new environment: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS   ?=
+# Stamps: what is newer than them is installed again, everything else is taken as it is.
+RUN    := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format types eval log-check bench bench-setup conformance docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(RUN) ## start the gateway, by default with the mock provider (ARGS="--port 9000")
+	@exec $(BIN)/llmops serve $(ARGS)
+
+test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(DEV) ## ruff, and pylint with its bar of 8.0
+	$(BIN)/ruff check src tests evals benchmarks docs .ci
+	$(BIN)/pylint --jobs 2 --fail-under=8.0 src/llmops evals
+
+format: $(DEV) ## mend what ruff can mend: import order and the plain mistakes
+	$(BIN)/ruff check --fix src tests evals benchmarks docs .ci
+
+types: $(DEV) ## mypy, strict
+	$(BIN)/mypy
+
+eval: $(RUN) ## run the cases and write evals/report.json
+	$(BIN)/python -m evals.run_eval $(ARGS)
+
+log-check: $(RUN) ## is every line of the request log well-formed?
+	$(BIN)/python .ci/check_log.py runs/logs/gateway.jsonl
+
+bench: $(DEV) ## measure the gateway; results in benchmarks/results/
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-setup: $(DEV) ## install what the benchmark compares with
+	$(BIN)/python -m benchmarks.setup
+
+conformance: $(DEV) ## chain through an independent gateway as the upstream
+	$(BIN)/python -m tests.conformance $(ARGS)
+
+docs: $(DEV) ## write the generated pages of docs/reference
+	$(BIN)/python docs/generate.py
+
+lock: $(DEV) ## resolve the dependencies anew, with hashes and without index addresses
+	$(PIP) uv
+	$(BIN)/uv pip compile $(LOCKING) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt --group build -o requirements-build.txt
+	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt -c requirements-build.txt --group dev -o requirements-dev.txt
+
+clean: ## remove the environment, caches, builds and the eval report; logs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json
+	find src tests evals benchmarks docs .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): $(BIN)/python requirements.txt requirements-build.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Evals: cases, and the run that judges the configured model by them."""
