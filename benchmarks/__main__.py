@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import footprint, report, scenarios
 from .lab import Lab, say
-from .machine import choose_cores, describe, pin_self
+from .machine import choose_cores, describe, pin_self, source_state
 from .process import StartFailed
 from .scenarios import QUICK, Readings, Size
 from .targets import DIRECT, OURS, all_targets, gateway_command
@@ -35,7 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the children as Ctrl-C does
     cores = choose_cores()
     pin_self(cores.load)
-    facts = {**describe(cores), "gateway": gateway_command()}
+    facts = {**describe(cores), "gateway": gateway_command().replace(sys.executable, "python")}
     results = report.Results(date=datetime.date.today().isoformat(), quick=options.quick, machine=facts)
     size = QUICK if options.quick else Size(rounds=options.rounds, seconds=options.seconds)
     try:
@@ -43,6 +43,8 @@ def main() -> int:
             lab = Lab(Path(folder), cores, [])
             _choose_targets(lab, options.targets)
             _measure(lab, size, options.only or [*SCENARIOS, *FOOTPRINT], results)
+            if (now := source_state()) != facts["commit"]:
+                lab.remark(f"the source changed during the run ({facts['commit']}, then {now}): measure again")
             results.remarks = lab.remarks
     except KeyboardInterrupt:
         say("stopped; nothing is written")

@@ -2,7 +2,7 @@
 
 The gateway under test gets one core and everything else (load generator, mock upstream, this program) another, so a
 figure is "per core". Pinning uses ``taskset``; without it, or with a single core, the run goes on unpinned and says
-so. `Share` tells how much of a pinned core went to strangers during a measurement: on a shared machine that, not the
+so. `busy_s` tells how much of a pinned core went to strangers during a measurement: on a shared machine that, not the
 code, is the usual reason for a bad round.
 """
 
@@ -10,10 +10,13 @@ import os
 import platform
 import shutil
 import subprocess
+import zlib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import msgspec
 
+SOURCE = Path(__file__).resolve().parent.parent / "src"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -66,6 +69,14 @@ def stolen_s() -> float:
         return 0.0
 
 
+def source_state() -> str:
+    """The commit and a checksum of the package's source: equal before and after, or the run has measured a mixture."""
+    checksum = 0
+    for path in sorted(SOURCE.rglob("*.py")):
+        checksum = zlib.crc32(path.read_bytes(), checksum)
+    return f"{_first_line(['git', '-C', str(SOURCE), 'rev-parse', '--short', 'HEAD'])}, source {checksum:08x}"
+
+
 def describe(cores: Cores) -> dict[str, str]:
     """Name the machine and the versions of everything whose speed is in the figures."""
     facts = {
@@ -77,7 +88,7 @@ def describe(cores: Cores) -> dict[str, str]:
         "python": platform.python_version(),
         "nginx": _first_line(["nginx", "-v"]),
         "wrk": _first_line(["wrk", "-v"]),
-        "commit": _first_line(["git", "-C", os.path.dirname(__file__), "rev-parse", "--short", "HEAD"]),
+        "commit": source_state(),
     }
     for package in ("uvicorn", "uvloop", "httptools", "msgspec"):
         try:

@@ -2,7 +2,7 @@
 
 LiteLLM runs as its production page asks: one worker for the one core, a master key, JSON logs at ERROR, no debug, no
 database. sglang-router runs with one worker behind it and the round-robin policy (its default builds a prefix tree of
-all prompts, which is of no use here and slower); it keeps no records and checks no keys.
+all prompts, which is of no use with one worker); it keeps no records and checks no keys.
 """
 
 import json

@@ -30,7 +30,6 @@ from .policies.routing import Model, ModelTable, provider_call, routing
 from .policies.structured_output import structured_output
 from .providers.anthropic import AnthropicProvider
 from .providers.azure import AzureProvider
-from .providers.deployment import Deployment, Provider
 from .providers.gemini import GeminiProvider
 from .providers.http1 import Timeouts
 from .providers.http_provider import HttpProvider
@@ -44,7 +43,7 @@ from .telemetry.metrics import Metrics, Snapshot, exposition
 from .telemetry.request_log import RequestLog
 from .telemetry.trace_context import read_traceparent
 from .telemetry.worker_metrics import WorkerMetrics
-from .types import Call, Handler, Operation, Policy, Reply
+from .types import Call, Deployment, Handler, Operation, Policy, Provider, Reply
 from .version import __version__
 
 LOG_NAME = "gateway.jsonl"

@@ -4,14 +4,15 @@
 
     LLMOpsError
     ├── ConfigError                 the configuration cannot be used; the start stops, a reload is refused
+    ├── PortTaken                   the address cannot be bound; the start stops
     ├── RequestError                the caller can mend it
     │   ├── InvalidRequest          400  malformed or impossible request
     │   │   └── UnsupportedParameter 400  the chosen deployment cannot carry a parameter
     │   ├── UnknownRoute            404  no such path
     │   ├── UnknownModel            404  no such model here
-    │   ├── MethodNotAllowed        405
-    │   ├── BodyTooLarge            413
-    │   └── HeadersTooLarge         431
+    │   ├── MethodNotAllowed        405  the path is called with another method
+    │   ├── BodyTooLarge            413  more than server.body_limit_bytes
+    │   └── HeadersTooLarge         431  one more than server.header_limit_bytes, or all more than four times that
     ├── UpstreamError               the provider failed; nothing the caller did
     │   ├── UpstreamUnreachable     502  no connection
     │   ├── UpstreamBroken          502  an answer that is not one: HTML, garbage, cut short
@@ -57,6 +58,12 @@ class ConfigError(LLMOpsError):
     def __init__(self, problems: list[str], *, source: str = "configuration") -> None:
         super().__init__(f"{source} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
         self.problems = problems
+
+
+class PortTaken(LLMOpsError):
+    """The address cannot be bound; the message says by whom it may be taken and how to choose another."""
+
+    code = "port_taken"
 
 
 class RequestError(LLMOpsError):

@@ -5,12 +5,9 @@ here; what one policy must tell another is a field on `Call` or `Reply`, never a
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
-
-if TYPE_CHECKING:
-    from .providers.deployment import Deployment
 
 Operation = Literal["chat", "responses", "messages", "count_tokens", "embeddings"]
 """What a client asks for; each operation is one path of the data plane and one wire dialect."""
@@ -68,6 +65,36 @@ class RequestView(msgspec.Struct, kw_only=True, gc=False):
     """How many alternatives are asked for."""
 
 
+class Provider(Protocol):
+    """Speaks one provider's wire and translates its errors into the `UpstreamError` family.
+
+    ``send`` returns a complete reply, or a streaming one once its first content-bearing event has been seen.
+    Both are in the dialect of the call, whatever the provider speaks.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def send(self, call: "Call") -> "Reply": ...
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One concrete place a call can go: provider + base URL + model name, under a name unique in the configuration.
+
+    The provider holds the secret, bound to its base URL. ``model`` None passes the client's model name on.
+    """
+
+    name: str
+    provider: Provider
+    model: str | None
+    base_url: str = ""
+    has_secret: bool = False
+    weight: float = 1.0
+
+    def upstream_model(self, requested: str) -> str:
+        return self.model or requested
+
+
 class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request to a model as it travels through the pipeline."""
 
@@ -95,7 +122,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     release_id: str | None = None
     model: str | None = None
     """The configured name that matched the requested model; bounded, so it may be a metric's label."""
-    deployment: "Deployment | None" = None
+    deployment: Deployment | None = None
     attempts: int = 0
     keep_text: bool = False
     """Set by a policy that needs the answer's text: a stream's text is then collected in `Outcome.text`."""

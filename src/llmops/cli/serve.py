@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -34,10 +35,8 @@ def serve(
         file = config or default_file()
         settings = load_settings(file, **values)
         refuse_public_address(settings.server.host)
-        if settings.server.workers == 1:
-            _serve_alone(settings, file, values)
-            return
-        status = _serve_workers(settings, file, values)
+        status = _serve_alone(settings, file, values) if settings.server.workers == 1 else (
+            _serve_workers(settings, file, values))
     raise typer.Exit(status)
 
 
@@ -57,17 +56,18 @@ def refuse_public_address(host: str) -> None:
         ])
 
 
-def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> None:
+def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
     from ..app import build_gateway, check
-    from ..gateway.server import bind, serve
+    from ..gateway.server import serve
     from ..telemetry import operator_log
 
     check(settings)  # before the port is taken and the log's folder made
-    bound = bind(settings.server.host, settings.server.port)
+    bound = _bind(settings)
     app = build_gateway(settings, file=file, values=values)
     operator_log.configure()
     with _noted(settings, file):
         serve(app, bound, on_started=lambda: _announce(settings, file))
+    return 0
 
 
 def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
@@ -77,7 +77,7 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
     from ..telemetry import operator_log
 
     check(settings)
-    bind(settings.server.host, settings.server.port).close()  # a shared socket would not notice another program
+    _bind(settings).close()  # a shared socket would not notice another program
     server = {**values["server"], "host": settings.server.host, "port": settings.server.port}
     with (
         bind(settings.server.host, settings.server.port, shared=True),  # the port stays ours while workers come and go
@@ -89,6 +89,21 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
         supervisor = Supervisor(command, settings.server.workers, environment={WORKERS_DIR_VARIABLE: folder},
                                 address=(settings.server.host, settings.server.port))
         return asyncio.run(supervisor.run(lambda: _announce(settings, file)))
+
+
+def _bind(settings: "Settings") -> socket.socket:
+    """The server's socket; where the port is taken by a gateway of ours, the error says which."""
+    from ..errors import PortTaken
+    from ..gateway.server import bind
+    from ..gateway.state_file import find_running, state_path
+
+    try:
+        return bind(settings.server.host, settings.server.port)
+    except PortTaken as exc:
+        running = find_running(state_path(settings.log.dir))
+        if running is None or running.url != url_of(settings):
+            raise
+        raise PortTaken(f"{exc} (a gateway of yours, pid {running.pid}, answers there already)") from exc
 
 
 def worker_command(file: Path | None, values: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ as gone.
 
 import asyncio
 
+from ..ticker import Ticker
 from .asgi import Receive
 
 _BEGIN_AFTER_S = 0.1
@@ -16,16 +17,20 @@ _STALL_LIMIT_S = 60.0
 class ClientWatch:
     """Cancels the current task when the client is gone, and then says so by ``left``. Call ``stop`` at the end."""
 
-    def __init__(self, receive: Receive) -> None:
+    __slots__ = ("_begun_s", "_loop", "_receive", "_sending_since_s", "_serving", "_ticker", "_waiting", "left")
+
+    def __init__(self, receive: Receive, ticker: Ticker) -> None:
         self.left = False
         self._receive = receive
+        self._ticker = ticker
         self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
         self._serving = task
         self._waiting: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(_BEGIN_AFTER_S, self._begin)
         self._sending_since_s: float | None = None
+        self._begun_s = self._loop.time()
+        ticker.add(self)
 
     def sending(self) -> None:
         """A piece is being handed to the client from now on."""
@@ -35,25 +40,21 @@ class ClientWatch:
         self._sending_since_s = None
 
     def stop(self) -> None:
-        self._timer.cancel()
+        self._ticker.remove(self)
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def _begin(self) -> None:
-        self._waiting = self._loop.create_task(self._wait())
-        self._timer = self._loop.call_later(_STALL_LIMIT_S / 4, self._check_stall)
+    def tick(self, now_s: float) -> None:
+        if self._waiting is None:
+            if now_s - self._begun_s >= _BEGIN_AFTER_S:
+                self._waiting = self._loop.create_task(self._wait())
+        elif self._sending_since_s is not None and now_s - self._sending_since_s >= _STALL_LIMIT_S:
+            self._leave()
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._leave()
-
-    def _check_stall(self) -> None:
-        since_s = self._sending_since_s
-        if since_s is not None and self._loop.time() - since_s >= _STALL_LIMIT_S:
-            self._leave()
-        else:
-            self._timer = self._loop.call_later(_STALL_LIMIT_S / 4, self._check_stall)
 
     def _leave(self) -> None:
         self.left = True

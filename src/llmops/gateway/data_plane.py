@@ -7,6 +7,7 @@ the request's id and a line in the log. No policy lives here.
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from ..clock import Clock, Ids
@@ -14,6 +15,7 @@ from ..dialects.dialect import ClientDialect, Dialect
 from ..errors import InternalError, LLMOpsError
 from ..telemetry.metrics import Metrics
 from ..telemetry.record import RefusedRequest
+from ..ticker import Ticker
 from ..types import Call, Handler, Operation, Reply
 from .asgi import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, send_body
 from .client_watch import ClientWatch
@@ -65,6 +67,7 @@ class DataPlane:
         self._metrics = metrics
         self._clock = clock
         self._ids = ids
+        self._ticker = Ticker()
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request on the path of ``operation``."""
@@ -123,7 +126,7 @@ class DataPlane:
 
     async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive,
                       send: Send) -> None:
-        watch = ClientWatch(receive)
+        watch = ClientWatch(receive, self._ticker)
         try:
             try:
                 reply = await self.handler(call)
@@ -173,6 +176,7 @@ def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
     return headers + reply.headers
 
 
+@lru_cache(maxsize=4096)
 def _header_value(text: str) -> bytes:
     """``text`` where a header can stand: names of dropped parameters are the caller's words and may hold anything."""
     clean = "".join(char if char.isprintable() else "?" for char in text[:_MAX_HEADER_CHARS])

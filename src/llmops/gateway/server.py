@@ -14,19 +14,13 @@ from types import FrameType
 
 import uvicorn
 
-from ..errors import LLMOpsError
+from ..errors import PortTaken
 from .application import Endpoint
 
 BACKLOG = 4096
 _KEEP_ALIVE_S = 75
 _AFTER_DRAIN_S = 2
 """For what is not a call: calls had their time in the drain."""
-
-
-class PortTaken(LLMOpsError):
-    """The address cannot be bound."""
-
-    code = "port_taken"
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:

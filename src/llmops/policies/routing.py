@@ -13,8 +13,7 @@ from typing import Literal
 import msgspec
 
 from ..errors import UnknownModel
-from ..providers.deployment import Deployment
-from ..types import Call, Handler, Policy, Reply
+from ..types import Call, Deployment, Handler, Policy, Reply
 
 Strategy = Literal["ordered", "weighted"]
 

@@ -18,6 +18,7 @@ import httptools
 import msgspec
 
 from ..errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from ..ticker import Ticker
 
 _HIGH_WATER = 256 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
@@ -59,9 +60,7 @@ class Exchange:
         self._last_activity = now
         self._deadline = now + timeouts.total_s
         self._step_s = timeouts.first_byte_s
-        # Looked at once in idle_s at least, so that the step from first byte to idle needs no new timer.
-        self._timer = self._loop.call_at(min(now + self._step_s, now + timeouts.idle_s, self._deadline),
-                                         self._check_time)
+        connection.ticker.add(self)
 
     # --- the reader's side ---
 
@@ -92,6 +91,8 @@ class Exchange:
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body; `UpstreamBroken` past ``limit_bytes``."""
+        if self._complete and len(self._chunks) == 1 and self._buffered <= limit_bytes:  # a small answer, all there
+            return self._chunks.pop()
         parts: list[bytes] = []
         size = 0
         while data := await self.chunk():
@@ -103,15 +104,13 @@ class Exchange:
 
     def tighten(self, idle_s: float) -> None:
         """From now on wait at most ``idle_s`` between chunks."""
-        if self._step_s > idle_s:
-            self._step_s = idle_s
-            self._arm()
+        self._step_s = min(self._step_s, idle_s)
 
     def close(self) -> None:
         """Give the exchange up. Before its end this closes the connection, which cancels the upstream's work."""
-        self._timer.cancel()
         if not self._complete:
             self._complete = True
+            self._connection.ticker.remove(self)
             self._connection.abort()
 
     async def _wait(self) -> None:
@@ -173,7 +172,7 @@ class Exchange:
     def on_complete(self) -> None:
         if not self._complete:
             self._complete = True
-            self._timer.cancel()
+            self._connection.ticker.remove(self)
             if self._paused:  # the connection goes back to its pool reading
                 self._paused = False
                 self._connection.resume()
@@ -185,38 +184,27 @@ class Exchange:
         """End with ``error``, unless complete already; what has arrived before stays readable."""
         if not self._complete and self._error is None:
             self._error = error
-            self._timer.cancel()
+            self._connection.ticker.remove(self)
         self.wake()
 
-    # --- time ---
-
-    def _arm(self) -> None:
-        self._timer.cancel()
-        if not self._complete and self._error is None:
-            soon = self._loop.time() + self._timeouts.idle_s
-            self._timer = self._loop.call_at(min(self._last_activity + self._step_s, soon, self._deadline),
-                                             self._check_time)
-
-    def _check_time(self) -> None:
-        now = self._loop.time()
-        if now >= self._deadline:
+    def tick(self, now_s: float) -> None:
+        """End with `UpstreamTimeout` when one of the limits is over."""
+        if now_s >= self._deadline:
             self.fail(UpstreamTimeout(f"the upstream did not finish within {self._timeouts.total_s:g} s"))
         elif self._paused:  # the reader is slow, not the upstream
-            self._last_activity = now
-            self._arm()
-        elif now >= self._last_activity + self._step_s:
+            self._last_activity = now_s
+        elif now_s >= self._last_activity + self._step_s:
             what = "sent nothing more" if self._headers_done else "did not begin to answer"
             self.fail(UpstreamTimeout(f"the upstream {what} within {self._step_s:g} s"))
-        else:
-            self._arm()
 
 
 class Connection(asyncio.Protocol):
     """A socket, its parser and the exchange under way. ``on_idle`` gets it back when it may carry another one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_idle: Callable[["Connection"], None],
+    def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker, on_idle: Callable[["Connection"], None],
                  on_lost: Callable[["Connection"], None]) -> None:
         self.loop = loop
+        self.ticker = ticker
         self.idle_since_s = 0.0
         self.used = False
         self.closed = False

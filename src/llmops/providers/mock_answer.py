@@ -114,7 +114,9 @@ def _tool_calls(conversation: Conversation, dice: random.Random) -> list[ToolCal
 
 
 def _call(tool: Tool, dice: random.Random) -> ToolCall:
-    arguments = sample(tool.parameters or {"type": "object"}, dice)
+    """Arguments are an object by definition, also where a tool's schema, which is the caller's, says otherwise."""
+    arguments = sample({"type": "object", **tool.parameters}, dice)
+    arguments = arguments if isinstance(arguments, dict) else {}
     return ToolCall(id=f"call_{dice.getrandbits(64):016x}", name=tool.name,
                     arguments=msgspec.json.encode(arguments).decode())
 

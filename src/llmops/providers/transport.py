@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
+from ..ticker import Ticker
 from .http1 import Connection, Exchange, StaleConnection, Timeouts
 
 _IDLE_LIMIT_S = 55.0  # below the 60 s after which common servers and load balancers hang up
@@ -53,6 +54,7 @@ class Transport:
         self._idle: dict[Origin, deque[Connection]] = {}
         self._open: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
+        self._ticker = Ticker()
 
     @property
     def open_connections(self) -> int:
@@ -101,7 +103,7 @@ class Transport:
 
         tls = self._tls_context() if origin.scheme == "https" else None
         opening = loop.create_connection(
-            lambda: Connection(loop, keep, self._open.discard), origin.host, origin.port,
+            lambda: Connection(loop, self._ticker, keep, self._open.discard), origin.host, origin.port,
             ssl=tls, server_hostname=origin.host if tls else None,
         )
         try:

@@ -6,6 +6,7 @@ writer's work.
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -180,7 +181,13 @@ def _token_usage(usage: Usage) -> TokenUsage:
 
 
 def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _ms(seconds: float) -> float:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from ...gateway.server import PortTaken, bind
+from ...errors import PortTaken
+from ...gateway.server import bind
 from ...gateway.state_file import find_running, state_path
 from ...policies.routing import Model
 from ...providers.transport import Origin

@@ -1,0 +1,188 @@
+"""``make docs``: the reference pages that are made from the code. A test fails while one of them is stale."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from typer.testing import CliRunner
+
+from llmops import errors
+from llmops.cli.root import app
+from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VARIABLE
+from llmops.dialects.registry import DIALECTS
+from llmops.settings import DeploymentSettings, MockSettings, ModelSettings, Settings
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Made by `make docs` from {source}; change that. -->\n"
+_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+# --- settings ---------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    parts = [
+        NOTE.format(source="`src/llmops/settings.py`") + "# Settings",
+        f"Read from the YAML file that `{FILE_VARIABLE}` or `--config` names (otherwise `{DEFAULT_FILE}`, where it "
+        f"exists). Variables win over the file: every key has one called `{ENV_PREFIX}<SECTION>__<KEY>`, and the short "
+        "names in the table win over those. Unknown keys, wrong types and impossible values stop the start, and a "
+        "reload with them is refused. `llmops config check FILE` tells beforehand; `llmops config show` prints what is "
+        "in force.",
+    ]
+    short = {path: name for name, path in CONTRACT_VARIABLES.items()}
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            parts += [f"## `{name}`", (section.__doc__ or "").strip()]
+            parts.append(_table(section, lambda key, name=name: short.get((name, key), "")))
+    parts += [
+        "## `models`",
+        "Public model names (or patterns with `*`), each with its deployments: "
+        "`name: [deployment, …]`, or `name: {strategy: …, deployments: [deployment, …]}`. Without an entry of its own, "
+        "`llm.model` goes to `llm.provider`. See [connect providers](../how-to/connect-providers.md).",
+        _table(ModelSettings), "### A deployment", (DeploymentSettings.__doc__ or "").strip(),
+        _table(DeploymentSettings), "### `mock` of a deployment", (MockSettings.__doc__ or "").strip(),
+        _table(MockSettings),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(section: type[BaseModel], variable: Callable[[str], str] | None = None) -> str:
+    head = ["key", "type", "default", *(["short variable"] if variable else []), "meaning"]
+    rows = []
+    for key, field in section.model_fields.items():
+        kind = ", ".join([_kind(field.annotation), *_bounds(field.metadata)])
+        default = "**required**" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        named = [f"`{variable(key)}`" if variable(key) else ""] if variable else []
+        rows.append([f"`{key}`", kind, default, *named, field.description or ""])
+    return _markdown(head, rows)
+
+
+def _kind(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(_kind(each) for each in inner if each is not type(None))
+    if origin is list:
+        return f"list of {_kind(inner[0])}"
+    if origin is dict:
+        return "mapping"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping"
+    names = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Path": "path",
+             "SecretStr": "secret"}
+    return names[annotation.__name__]
+
+
+def _bounds(metadata: list[Any]) -> Iterator[str]:
+    for bound in metadata:
+        for name, sign in _BOUNDS.items():
+            value = getattr(bound, name, None)
+            if value is not None:
+                yield f"{sign} {value:,}".replace(",", " ")
+
+
+def _default(value: Any) -> str:
+    if value is None or value is PydanticUndefined:
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, BaseModel) or value == {}:
+        return "empty"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+# --- the shell --------------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    parts = [
+        NOTE.format(source="`src/llmops/cli/`") + "# Shell",
+        "What was asked for goes to stdout, words to the operator to stderr. Exit status 0: done; 1: a check or the "
+        "server failed; 2: asked for something impossible, such as an unusable configuration.",
+    ]
+    for command in [[], ["serve"], ["config", "show"], ["config", "check"], ["config", "reload"], ["doctor"],
+                    ["version"]]:
+        asked = CliRunner().invoke(app, [*command, "--help"], prog_name="llmops", terminal_width=100,
+                                   env={"COLUMNS": "100"})
+        text = "\n".join(line.rstrip() for line in asked.output.strip().splitlines())
+        parts.append(f"## `{' '.join(['llmops', *command])}`\n\n```text\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+
+class Entry(msgspec.Struct):
+    """A line of the tree at the top of ``errors.py``."""
+
+    depth: int
+    name: str
+    status: str
+    meaning: str
+
+
+_LINE = re.compile(r"^    (?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: +(?P<status>\d{3}|4xx))?(?: +(?P<meaning>.*))?$")
+
+
+def error_tree() -> list[Entry]:
+    found = (_LINE.match(line) for line in (errors.__doc__ or "").splitlines())
+    return [Entry(len(each["branch"]) // 4, each["name"], each["status"] or "", each["meaning"] or "")
+            for each in found if each is not None]
+
+
+def errors_page() -> str:
+    rows = []
+    for entry in error_tree():
+        kind = getattr(errors, entry.name)
+        if not entry.status:
+            rows.append([f"{'&emsp;' * entry.depth}**{entry.name}**", "", "", "", "", "", entry.meaning])
+            continue
+        sample = kind("", upstream_status=400) if entry.status == "4xx" else kind("")
+        openai, anthropic = (_error_type(name, sample) for name in ("chat", "messages"))
+        rows.append([f"{'&emsp;' * entry.depth}{entry.name}", entry.status, f"`{kind.code}`", f"`{openai}`",
+                     f"`{anthropic}`", "yes" if kind.retryable else "no", entry.meaning])
+    return "\n\n".join([
+        NOTE.format(source="the tree in `src/llmops/errors.py`") + "# Errors",
+        "Every refusal and failure has one class, one HTTP status and one code. The code is `error_type` in the "
+        "[request log](request-log.md) and `error.code` in OpenAI's error shape; Anthropic's shape, on `/v1/messages`, "
+        "has only a type. *Again* says whether the same request may succeed later or elsewhere; where the provider "
+        "said how long to wait, the answer carries `Retry-After`. After a stream's first content, an error is an event "
+        "of the stream.",
+        _markdown(["error", "status", "code", "OpenAI type", "Anthropic type", "again", "meaning"], rows),
+    ]) + "\n"
+
+
+def _error_type(dialect: Any, sample: errors.LLMOpsError) -> str:
+    said: dict[str, Any] = msgspec.json.decode(DIALECTS[dialect].write_error(sample, "req"))
+    return str(said["error"]["type"])
+
+
+# --- all of them ------------------------------------------------------------------------------------------------
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+}
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def main() -> None:
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page())
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()
