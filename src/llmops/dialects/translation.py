@@ -1,5 +1,7 @@
 """Carrying a call from the client's dialect to the upstream's and its answer back, with nothing dropped in silence."""
 
+from typing import NoReturn
+
 import msgspec
 
 from ..errors import InvalidRequest, UnsupportedParameter
@@ -35,18 +37,24 @@ def translate_request(call: Call, source: Dialect, target: UpstreamDialect, mode
     try:
         body = target.write_request(conversation, model, uncarried)
     except InvalidRequest as exc:  # writers know neutral places only; the caller wants to hear its own
+        if uncarried.parameters and not call.allow_dropped:
+            _refuse(uncarried, call, target)  # the deeper reason: what is left may be nothing at all
         place = exc.param and uncarried.named(exc.param)
         raise InvalidRequest(exc.message.replace(repr(exc.param), repr(place)), param=place) from exc
     if uncarried.parameters:
-        names = ", ".join(uncarried.parameters)
         if not call.allow_dropped:
-            raise UnsupportedParameter(
-                f"the deployment behind model {call.view.model!r} speaks the {target.name!r} dialect, which cannot "
-                f"carry: {names}. Leave them out, or send the header X-LLMOps-Allow-Dropped: true to go without them",
-                param=uncarried.parameters[0],
-            )
+            _refuse(uncarried, call, target)
         call.dropped = uncarried.parameters
     return body
+
+
+def _refuse(uncarried: Uncarried, call: Call, target: UpstreamDialect) -> NoReturn:
+    raise UnsupportedParameter(
+        f"the deployment behind model {call.view.model!r} speaks the {target.name!r} dialect, which cannot carry: "
+        f"{', '.join(uncarried.parameters)}. Leave them out, or send the header X-LLMOps-Allow-Dropped: true to go "
+        "without them",
+        param=uncarried.parameters[0],
+    )
 
 
 def translate_reply(body: bytes, source: Dialect, target: UpstreamDialect, call: Call, outcome: Outcome) -> bytes:

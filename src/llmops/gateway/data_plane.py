@@ -12,17 +12,18 @@ from typing import Protocol
 
 from ..clock import Clock, Ids
 from ..dialects.dialect import ClientDialect, Dialect
-from ..errors import InternalError, LLMOpsError
+from ..errors import BodyTooLarge, InternalError, LLMOpsError
 from ..telemetry.metrics import Metrics
 from ..telemetry.record import RefusedRequest
 from ..ticker import Ticker
 from ..types import Call, Handler, Operation, Reply
-from .asgi import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, send_body
+from .asgi import EVENT_STREAM, JSON, Headers, Message, Receive, Scope, Send, send_body
 from .client_watch import ClientWatch
-from .intake import Arrival, arrive, check_headers, check_nesting, read_body
+from .intake import Arrival, arrive, check_headers, check_nesting, discard_rest, read_body
 
 _log = logging.getLogger(__name__)
 _MAX_HEADER_CHARS = 4096
+_DISCARD_FACTOR = 10
 _ANTHROPIC = frozenset({"messages", "count_tokens"})
 """Their SDKs look for the request's id in ``request-id``, OpenAI's in ``x-request-id``."""
 
@@ -78,6 +79,10 @@ class DataPlane:
         try:
             try:
                 call = await self._take_in(operation, dialect, scope, headers, receive, arrival)
+            except BodyTooLarge as error:
+                finish = _then_discard(send, receive, _DISCARD_FACTOR * self.limits.body_limit_bytes)
+                await self.refuse(error, operation, dialect, arrival, finish)
+                return
             except LLMOpsError as error:
                 await self.refuse(error, operation, dialect, arrival, send)
                 return
@@ -170,13 +175,17 @@ def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
     if call.operation in _ANTHROPIC:
         headers.append((b"request-id", arrival.request_id.encode()))
     if call.deployment is not None:
-        headers.append((b"x-llmops-deployment", _header_value(call.deployment.name)))
+        headers.append((b"x-llmops-deployment", _deployment_header(call.deployment.name)))
     if call.dropped:
         headers.append((b"x-llmops-dropped", _header_value(", ".join(call.dropped))))
     return headers + reply.headers
 
 
 @lru_cache(maxsize=4096)
+def _deployment_header(name: str) -> bytes:
+    return _header_value(name)
+
+
 def _header_value(text: str) -> bytes:
     """``text`` where a header can stand: names of dropped parameters are the caller's words and may hold anything."""
     clean = "".join(char if char.isprintable() else "?" for char in text[:_MAX_HEADER_CHARS])
@@ -202,6 +211,20 @@ async def _send_stream(reply: Reply, headers: Headers, call: Call, dialect: Dial
         await send({"type": "http.response.body", "body": last})
     finally:
         await stream.aclose()
+
+
+def _then_discard(send: Send, receive: Receive, limit_bytes: int) -> Send:
+    """``send`` that reads the rest of the request between the answer's last byte and its end."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await discard_rest(receive, limit_bytes)
+        await send({"type": "http.response.body", "body": b""})
+
+    return sending
 
 
 async def _send_error(error: LLMOpsError, dialect: ClientDialect, arrival: Arrival, send: Send) -> None:

@@ -1,6 +1,8 @@
 """Taking a request in: its identity, its headers and its body, within bounds, before anything is made of it."""
 
+import asyncio
 import re
+from contextlib import suppress
 
 import msgspec
 
@@ -10,6 +12,7 @@ from ..telemetry.trace_context import read_traceparent, write_traceparent
 from .asgi import Headers, Message, Receive, Scope
 
 _STRINGS = re.compile(rb'"[^"]*(?:"|\Z)')
+_DISCARD_PAUSE_S = 2.0
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 
@@ -84,6 +87,21 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limit_bytes: 
         if size > limit_bytes:
             raise _too_large(limit_bytes)
     return b"".join(parts)
+
+
+async def discard_rest(receive: Receive, limit_bytes: int) -> None:
+    """Read what is left of a refused body, within bounds, and throw it away.
+
+    Closing a connection with unread bytes resets it, and the client would see that instead of the answer.
+    """
+    size = 0
+    with suppress(TimeoutError, ClientDisconnected):
+        while size <= limit_bytes:
+            async with asyncio.timeout(_DISCARD_PAUSE_S):
+                message = await _receive_part(receive)
+            size += len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
 
 async def _receive_part(receive: Receive) -> Message:

@@ -88,7 +88,7 @@ class ResponsesStreamReader:
         return Started(id=response.id or "", model=response.model or "", created_s=int(response.created_at or 0))
 
     def _read_delta(self, kind: bytes, wire: DeltaEvent, deltas: list[Delta]) -> None:
-        if not wire.delta:
+        if not wire.delta and not wire.logprobs:
             return
         self._streamed.add(wire.output_index)
         if kind == TEXT_DELTA:
