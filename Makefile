@@ -65,10 +65,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN): $(BIN)/python requirements.txt requirements-build.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "installing the gateway into $(VENV), this once"
+	@$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): $(RUN) requirements-dev.txt
-	$(PIP) --require-hashes -r requirements-dev.txt
+	@echo "installing the tools for tests and checks, this once"
+	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@

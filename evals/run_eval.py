@@ -127,11 +127,11 @@ async def evaluate(settings: Settings, cases: Sequence[Case]) -> list[CaseResult
 
     results = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("cases", total=len(cases))
+        task = progress.add_task("cases", total=len(cases))
         async with Stack(settings) as stack:
             for case in cases:
                 results.append(await run_case(stack, case, settings.llm.model))
-                progress.advance(bar)
+                progress.advance(task)
     return results
 
 

@@ -142,6 +142,14 @@ def test_usage_may_ride_on_the_last_chunk() -> None:
     assert tap.feed([Event(json.dumps(wire).encode())]) != b"" and outcome.usage == Usage(prompt=8, completion=9)
 
 
+def test_usage_on_an_empty_choice_after_the_end_is_hidden_too() -> None:
+    usage = Event(json.dumps({**json.loads(chunk().data), "usage": USAGE}).encode())
+    outcome = Outcome()
+    tap = DIALECT.tap_stream(a_call(), outcome)
+    assert tap.feed([usage]) != b"" and tap.feed([chunk({"content": "x"}, finish="stop")]) != b""
+    assert tap.feed([usage]) == b"" and outcome.usage == Usage(prompt=8, completion=9)
+
+
 def test_alternatives_are_all_waited_for() -> None:
     """The first to finish must not make the stream look finished: what the others still say would be cut off."""
     tap, reader = DIALECT.tap_stream(a_call(choices=2), Outcome()), DIALECT.stream_reader()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from docs.generate import PAGES, REFERENCE, error_tree
 
+from docs.generate import PAGES, REFERENCE, error_tree
 from llmops import errors
 from llmops.gateway.application import HOT_ROUTES
 from llmops.telemetry.metrics import Metrics, exposition

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from evals.run_eval import CASES, Case, CaseResult, evaluate, latency_of, read_cases, summarise
 from src.llmops import Settings
 from src.llmops.errors import ConfigError
-
 from tests.serving import environment
 
 

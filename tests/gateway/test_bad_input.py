@@ -254,3 +254,4 @@ async def test_no_request_makes_the_gateway_fail(path: str, settings: Build) -> 
             assert b"internal_error" not in answer.body and b"api_error" not in answer.body, (body, answer)
             if answer.status != 200:
                 error_of(path, answer)
+        assert len(await gateway.records()) == 300

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serving import HOST, Server, free_port, llmops, running, until
 
 from llmops.errors import PortTaken
 from llmops.gateway.server import bind
 from llmops.gateway.state_file import GatewayState, find_running, noted
 from llmops.gateway.supervisor import pause_s
+from tests.serving import HOST, Server, free_port, llmops, running, until
 
 CONFIG = """
 server: {drain_delay_seconds: 0.6}

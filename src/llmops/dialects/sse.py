@@ -49,7 +49,7 @@ class EventParser:
             chunk = self._without_bom(chunk)
         if self._has_cr or b"\r" in chunk:
             chunk = self._with_lf_only(chunk)
-        if b"\n" not in chunk:  # no event can end here; joining is left until one does
+        if b"\n\n" not in chunk and not self._ends_held(chunk):  # joining is left until an event ends
             if chunk:
                 self._hold(chunk)
             return []
@@ -63,6 +63,10 @@ class EventParser:
             *blocks, rest = chunk.split(b"\n\n")
             self._hold(rest)
         return [event for block in blocks if (event := _parse_block(block)) is not None]
+
+    def _ends_held(self, chunk: bytes) -> bool:
+        """Whether the blank line that ends an event lies across the last chunk and this one."""
+        return chunk.startswith(b"\n") and bool(self._held) and self._held[-1].endswith(b"\n")
 
     def _hold(self, part: bytes) -> None:
         self._held.append(part)

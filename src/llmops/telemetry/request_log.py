@@ -56,6 +56,8 @@ class RequestLog:
         self._encoder = msgspec.json.Encoder()
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+        self._after_flush_failed = False
 
     def append(self, ended: FinishedCall | RefusedRequest) -> None:
         """Take over a call or request that has ended."""
@@ -69,17 +71,31 @@ class RequestLog:
         return len(self._ended) + self._lines_count
 
     async def flush(self) -> None:
-        """Write all that has been appended until now; on a refusing disk, try once."""
+        """Write all that has been appended until now; on a refusing disk, try once.
+
+        A caller that is cancelled stops waiting and nothing else: half a batch would be lost, or written twice.
+        """
+        writing = asyncio.get_running_loop().create_task(self._flush_all())
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
+
+    async def aclose(self) -> None:
+        """Write what waits, once more; what the disk still refuses is counted as dropped."""
+        await self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.waiting:
+            _log.error("%d records are lost: the request log %s cannot be written", self.waiting, self._file.path)
+            self.dropped += self.waiting
+            self._lines, self._lines_count = [], 0
+        self._thread.shutdown()
+        self._file.close()
+
+    async def _flush_all(self) -> None:
         async with self._turn:
             if self.waiting:
                 await self._flush()
-
-    async def aclose(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        await self.flush()
-        self._thread.shutdown()
-        self._file.close()
 
     def _start_flush(self) -> None:
         self._timer = None
@@ -147,8 +163,19 @@ class RequestLog:
         try:
             if batch:
                 self._file.append(batch, self._clock.now_s())
-            if self.after_flush is not None:
-                self.after_flush()
         except OSError as exc:
             return exc
+        if self.after_flush is not None:
+            self._call_after_flush(self.after_flush)
         return None
+
+    def _call_after_flush(self, hook: Callable[[], None]) -> None:
+        """The lines are on disk by now: what fails here must not have them written again."""
+        try:
+            hook()
+        except OSError as exc:
+            if not self._after_flush_failed:
+                _log.error("the worker's metrics cannot be shared: %s", exc)
+            self._after_flush_failed = True
+        else:
+            self._after_flush_failed = False

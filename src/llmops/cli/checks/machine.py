@@ -64,5 +64,3 @@ def check_clock() -> Finding:
     if resolution_s > _COARSE_CLOCK_S:
         return Finding("warning", "clock", shown, "latencies are measured more coarsely than a millisecond here")
     return Finding("ok", "clock", shown)
-
-

@@ -69,6 +69,12 @@ def _decode(event: Event) -> _Chunk:
     return chunk
 
 
+def _says_anything(chunk: _Chunk) -> bool:
+    """LiteLLM hangs the usage of a stream on a choice, which is then empty."""
+    return any(choice.finish_reason is not None or (choice.delta is not None and message_chars(choice.delta))
+               for choice in chunk.choices or ())
+
+
 class ChatTap:
     """Forwards chunks as they are; hides the usage chunk from a client that did not ask for it."""
 
@@ -76,7 +82,8 @@ class ChatTap:
         self.has_content = False
         self.finished = False
         self._done_sent = False
-        self._unfinished = call.view.choices
+        self._ended: set[int] = set()
+        self._wanted = call.view.choices
         self._hide_usage = not call.view.wants_usage
         self._keep_text = call.keep_text
         self._texts: list[str] = []
@@ -100,7 +107,7 @@ class ChatTap:
         outcome = self._outcome
         if chunk.usage is not None:
             outcome.usage = read_usage(chunk.usage)
-            if self._hide_usage and not chunk.choices:
+            if self._hide_usage and (not chunk.choices or (self.finished and not _says_anything(chunk))):
                 return b""
         if outcome.model is None:
             outcome.model, outcome.upstream_id = chunk.model, chunk.id
@@ -119,8 +126,8 @@ class ChatTap:
                 if self._keep_text and choice.index == 0 and choice.delta.content:
                     self._texts.append(choice.delta.content)
         if choice.finish_reason is not None:
-            self._unfinished -= 1
-            self.finished = self.finished or self._unfinished <= 0
+            self._ended.add(choice.index)
+            self.finished = self.finished or len(self._ended) >= self._wanted
             if choice.index == 0:
                 self._outcome.finish_reason = choice.finish_reason
 

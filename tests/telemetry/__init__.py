@@ -1,0 +1,1 @@
+"""Records, the log, metrics and trace context."""
