@@ -337,8 +337,8 @@ def _http_provider(wanted: DeploymentSettings, settings: Settings, clock: Clock,
     official = base_url is None or (preset is not None and wanted.base_url is None and preset.secret_env is not None)
     if secret is None and (official or wanted.api_key_env or wanted.provider in ("azure", "anthropic", "gemini")):
         raise ValueError(f"no credential: set the variable {secret_env}, or name another one in api_key_env")
-    if secret is not None and not secret.isprintable():
-        raise ValueError("the credential holds control characters (a line break at its end?)")
+    if secret is not None and not (secret.isprintable() and secret.isascii()):
+        raise ValueError("the credential holds control characters (a line break at its end?) or is not ASCII")
     newer = base_url is None or wanted.provider == "azure"
     chat = ChatDialect(preset.max_tokens_field if preset else "max_completion_tokens" if newer else "max_tokens",
                        asks_usage=preset.asks_usage if preset else True)

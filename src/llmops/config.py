@@ -15,7 +15,13 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from .errors import ConfigError
 from .settings import DeploymentSettings, ModelSettings, Settings
@@ -53,6 +59,9 @@ def load_settings(file: Path | None = None, **values: Any) -> Settings:
     except ValidationError as exc:
         source = f"the configuration (file {path})" if path else "the configuration"
         raise ConfigError([_explain(error) for error in exc.errors()], source=source) from exc
+    except SettingsError as exc:
+        raise ConfigError([f"{exc}: a whole section in one variable is given as JSON"], source="the environment"
+                          ) from exc
     finally:
         _YamlFile.path = None
 
@@ -119,7 +128,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: there is no such file"]) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError([f"{path}: cannot be read: {exc}"]) from exc
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: a date that is none
         raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(exc).split())}"]) from exc
     if content is None:
         return {}
@@ -134,7 +143,12 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is not a text; put it in quotes",
+                                                        key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice",
                                                         key_node.start_mark)
@@ -178,7 +192,7 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: is missing"
     value = error.get("input")
-    shown = "(hidden)" if "api_key" in path else repr(value) if not isinstance(value, dict) else "this section"
+    shown = "(hidden)" if {"api_key", "headers"} & set(path) else repr(value) if not isinstance(value, dict) else "this section"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key}: {shown}: {message}"
 

@@ -69,7 +69,7 @@ class _Sampler:
             for part in parts:
                 whole = _merged(whole, self._plain(part))
             return self.value(whole, depth + 1)
-        return self._of_type(_type_of(schema, self._dice), schema, depth)
+        return self._of_type(_type_of(schema), schema, depth)
 
     def _plain(self, schema: Any) -> dict[str, Any]:
         """A part of a combination as its own members; a reference is followed, once or in a chain."""
@@ -202,7 +202,7 @@ def _weight(option: Any) -> int:
     return 1
 
 
-def _type_of(schema: dict[str, Any], dice: random.Random) -> str:
+def _type_of(schema: dict[str, Any]) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((one for one in kind if one != "null"), "null")

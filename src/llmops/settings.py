@@ -113,6 +113,8 @@ class DeploymentSettings(_Section):
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+            raise ValueError("holds a character that cannot stand in a URL; percent-encode it")
         return value
 
     @field_validator("headers")
@@ -123,6 +125,8 @@ class DeploymentSettings(_Section):
                 raise ValueError(f"{name!r} is not a header name")
             if not content.isprintable():
                 raise ValueError(f"the value of {name!r} holds control characters")
+            if not content.isascii():
+                raise ValueError(f"the value of {name!r} holds characters outside ASCII, which no header can")
             if name.lower() in ("host", "content-length", "content-type", "transfer-encoding", "connection"):
                 raise ValueError(f"{name!r} is the gateway's own")
         return value

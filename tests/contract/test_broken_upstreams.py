@@ -95,7 +95,7 @@ async def test_complete_answers_that_are_none(provider: Provider, log_dir: Path)
 
     async with served(provider, script, log_dir) as (gateway, upstream):
         expected = []
-        for name, current, status in COMPLETE:  # noqa: B020 - the upstream's script follows along
+        for name, current, status in COMPLETE:
             for dialect in DIALECTS:
                 answer = await ask(gateway, dialect, stream=False)
                 assert answer.status == status, (name, dialect, answer)
@@ -128,7 +128,7 @@ async def test_streams_that_break_before_their_first_content(provider: Provider,
         await current(wire)
 
     async with served(provider, script, log_dir) as (gateway, upstream):
-        for name, current, status in BEFORE:  # noqa: B020
+        for name, current, status in BEFORE:
             for dialect in DIALECTS:
                 answer = await ask(gateway, dialect, stream=True)
                 assert answer.status == status, (name, dialect, answer)

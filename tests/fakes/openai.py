@@ -5,7 +5,20 @@ from typing import Any, ClassVar
 
 from .openai_responses import ResponsesWire
 from .upstream import Request
-from .wires import ARGUMENTS, CACHED, COMPLETION, PROMPT, REASONING, Failure, FakeProvider, Seen, data, data_url, missing, split
+from .wires import (
+    ARGUMENTS,
+    CACHED,
+    COMPLETION,
+    PROMPT,
+    REASONING,
+    Failure,
+    FakeProvider,
+    Seen,
+    data,
+    data_url,
+    missing,
+    split,
+)
 
 USAGE = {"prompt_tokens": PROMPT, "completion_tokens": COMPLETION, "total_tokens": PROMPT + COMPLETION,
          "prompt_tokens_details": {"cached_tokens": CACHED},

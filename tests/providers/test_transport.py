@@ -14,7 +14,6 @@ import pytest
 from llmops.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from llmops.providers.http1 import Exchange, Timeouts
 from llmops.providers.transport import Origin, Transport
-
 from tests.fakes.upstream import Script, Upstream, Wire, answering, eventually
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}"

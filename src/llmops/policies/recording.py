@@ -29,7 +29,7 @@ def recording(sink: Sink, clock: Clock) -> Policy:
             except BaseException as exc:
                 error = as_error(exc)
                 sink.append(FinishedCall(call=call, error=error, ended_s=clock.monotonic_s()))
-                if error is exc or isinstance(error, ClientDisconnected):
+                if error is exc or not isinstance(exc, Exception):  # cancellation, the end of the process
                     raise
                 raise error from exc
             if reply.stream is None:
@@ -74,7 +74,7 @@ class _RecordedStream:
         except BaseException as exc:
             error = as_error(exc)
             self._record(error)
-            if error is exc or isinstance(error, ClientDisconnected):
+            if error is exc or not isinstance(exc, Exception):  # cancellation, the end of the process
                 raise
             raise error from exc
 

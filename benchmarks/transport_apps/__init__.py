@@ -1,0 +1,1 @@
+"""Bare ASGI pass-throughs, one file per HTTP client: the transport and nothing of the gateway. Not for use."""

@@ -1,0 +1,1 @@
+"""Policies over handlers made on the spot."""

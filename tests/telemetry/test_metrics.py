@@ -1,0 +1,154 @@
+"""Metrics: the exposition parses, its numbers are those of the log, workers add up, labels stay bounded."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from llmops.settings import Settings
+from llmops.telemetry.metrics import LATENCY_BUCKETS_S, Histogram, Metrics, Snapshot, exposition, merge
+from llmops.telemetry.record import record_of
+from llmops.telemetry.worker_metrics import WorkerMetrics
+from tests.fakes.gateway import CHAT, Gateway
+
+from .calls import a_call, a_reply, finished
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(text: bytes) -> Samples:
+    """Every sample by name and labels."""
+    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text.decode()) for sample in family.samples}
+
+
+def labels(*, model: str = "m", provider: str = "none", status: int = 200, operation: str = "chat",
+           **more: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({"model": model, "provider": provider, "status": str(status), "operation": operation,
+                         **more}.items()))
+
+
+def test_the_exposition_says_what_was_observed() -> None:
+    metrics = Metrics()
+    metrics.observe([record_of(finished(number), b"k" * 32) for number in range(3)])
+    metrics.in_flight = 2
+    found = samples(exposition(metrics.snapshot(log_written=3, log_dropped=1, log_waiting=4)))
+    assert found["llm_requests_total", labels()] == 3
+    assert found["llm_latency_seconds_count", labels()] == 3
+    assert found["llm_latency_seconds_sum", labels()] == pytest.approx(1.5)
+    assert found["llm_latency_seconds_bucket", labels(le="0.5")] == 3
+    assert found["llm_latency_seconds_bucket", labels(le="0.25")] == 0
+    assert found["llm_latency_seconds_bucket", labels(le="+Inf")] == 3
+    assert found["llm_ttft_seconds_sum", labels()] == pytest.approx(0.375)
+    for kind, count in (("prompt", 21), ("completion", 15), ("cached", 6), ("reasoning", 3)):
+        assert found["llm_tokens_total", labels(type=kind)] == count
+    assert found["llm_requests_in_flight", ()] == 2
+    assert (found["llmops_log_records_written_total", ()], found["llmops_log_records_dropped_total", ()],
+            found["llmops_log_records_waiting", ()]) == (3, 1, 4)
+
+
+def test_nothing_observed_is_an_exposition_too() -> None:
+    assert samples(exposition(Metrics().snapshot()))["llm_requests_in_flight", ()] == 0
+
+
+@pytest.mark.parametrize("name", ['quote"', "back\\slash", "line\nbreak", "日本"])
+def test_any_model_name_survives_the_format(name: str) -> None:
+    metrics = Metrics()
+    metrics.observe([record_of(finished(call=a_call(model=name)), b"k" * 32)])
+    assert samples(exposition(metrics.snapshot()))["llm_requests_total", labels(model=name)] == 1
+
+
+@given(st.lists(st.floats(0, 1000), max_size=30), st.lists(st.floats(0, 1000), max_size=30))
+def test_a_histogram_counts_each_value_once_and_sums_with_others(mine: list[float], theirs: list[float]) -> None:
+    first, second = Histogram(), Histogram()
+    for value in mine:
+        first.observe(value)
+    for value in theirs:
+        second.observe(value)
+    first.add(second)
+    rows = first.buckets()
+    assert [bound for bound, _ in rows] == [*map(str, LATENCY_BUCKETS_S), "+Inf"]
+    for bound, count in rows:
+        assert count == sum(value <= float(bound) for value in mine + theirs)
+    assert first.sum_s == pytest.approx(sum(mine) + sum(theirs))
+
+
+def test_a_snapshot_is_a_copy() -> None:
+    metrics = Metrics()
+    metrics.observe([record_of(finished(), b"k" * 32)])
+    before = metrics.snapshot()
+    metrics.observe([record_of(finished(), b"k" * 32)])
+    assert samples(exposition(before))["llm_requests_total", labels()] == 1
+
+
+def snapshot(count: int, *, model: str = "m", in_flight: int = 0) -> Snapshot:
+    metrics = Metrics()
+    metrics.observe([record_of(finished(call=a_call(model=model)), b"k" * 32) for _ in range(count)])
+    metrics.in_flight = in_flight
+    return metrics.snapshot(log_written=count)
+
+
+def test_snapshots_add_up() -> None:
+    found = samples(exposition(merge([snapshot(2), snapshot(3, in_flight=1), snapshot(1, model="other", in_flight=2)])))
+    assert found["llm_requests_total", labels()] == 5
+    assert found["llm_requests_total", labels(model="other")] == 1
+    assert found["llm_latency_seconds_sum", labels()] == pytest.approx(2.5)
+    assert found["llm_requests_in_flight", ()] == 3 and found["llmops_log_records_written_total", ()] == 6
+    assert merge([]) == Snapshot(tallies={})
+
+
+def test_workers_meet_in_a_folder(tmp_path: Path) -> None:
+    """Another worker that lives counts in full; one that has died keeps its counts and loses its load."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    alive = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        mine = WorkerMetrics(tmp_path / "workers")
+        for pid, count in ((dead.pid, 5), (alive.pid, 7)):
+            mine.publish(snapshot(count, in_flight=3))
+            (own,) = [path for path in (tmp_path / "workers").iterdir() if path.stem not in (str(dead.pid),)]
+            own.rename(own.with_stem(str(pid)))
+        mine.publish(snapshot(100))  # what is published of myself is not counted again
+        (tmp_path / "workers" / "1.metrics").write_bytes(b"damaged")
+        (tmp_path / "workers" / "2.draft").write_bytes(b"half")
+        found = samples(exposition(mine.together(snapshot(2, in_flight=1))))
+    finally:
+        alive.communicate(b"\n")
+    assert found["llm_requests_total", labels()] == 14
+    assert found["llm_requests_in_flight", ()] == 4
+
+
+async def test_the_numbers_are_those_of_the_log(settings: Callable[..., Settings]) -> None:
+    async with Gateway(settings({"other-*": [{"provider": "mock", "mock": {"error_rate": 1.0}}]})) as gateway:
+        for number in range(7):
+            await gateway.post("/v1/chat/completions", {**CHAT, "stream": number % 2 == 0})
+        for number in range(3):
+            await gateway.post("/v1/chat/completions", {**CHAT, "model": f"other-{number}"})
+        await gateway.post("/v1/chat/completions", {**CHAT, "model": "no-such-model"})
+        await gateway.post("/v1/messages", b"nonsense")
+        text = (await gateway.get("/metrics")).body
+        found, log = samples(text), await gateway.records()
+        assert found["llm_requests_total", labels(model="mock", provider="mock")] == 7
+        assert found["llm_requests_total", labels(model="other-*", provider="mock", status=503)] == 3
+        assert found["llm_requests_total", labels(model="none", status=404)] == 1
+        assert found["llm_requests_total", labels(model="none", status=400, operation="messages")] == 1
+        assert found["llmops_log_records_written_total", ()] == len(log) == 12
+        for kind in ("prompt", "completion"):
+            logged = sum(line["token_usage"][kind] for line in log if line["model"] == "mock")
+            assert found["llm_tokens_total", labels(model="mock", provider="mock", type=kind)] == logged > 0
+        assert found["llm_latency_seconds_sum", labels(model="mock", provider="mock")] == pytest.approx(
+            sum(line["latency_ms"] for line in log if line["model"] == "mock") / 1000)
+        assert "no-such-model" not in text.decode()
+
+
+def test_a_call_without_content_has_no_time_to_it() -> None:
+    metrics = Metrics()
+    reply = a_reply()
+    reply.outcome.first_content_s = None
+    metrics.observe([record_of(finished(reply=reply), b"k" * 32)])
+    assert b"llm_ttft_seconds_count" not in exposition(metrics.snapshot())
