@@ -13,12 +13,15 @@ import venv
 
 from .lab import say
 from .peers import FOLDER, PACKAGES, python_of
+from .transports import PACKAGES as TRANSPORTS
+from .transports import VENV
 
 PROGRAMS = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux"}
 
 
 def main() -> int:
     done = [install_programs(), *(install_peer(peer, package) for peer, package in PACKAGES.items())]
+    done.append(install_peer(VENV, *TRANSPORTS))
     return 0 if all(done) else 1
 
 
@@ -33,15 +36,15 @@ def install_programs() -> bool:
     return _run(["apt-get", "update"]) and _run(["apt-get", "install", "-y", "--no-install-recommends", *wanted])
 
 
-def install_peer(peer: str, package: str) -> bool:
+def install_peer(peer: str, *packages: str) -> bool:
     python = python_of(peer)
     if python.exists():
         say(f"{peer} is there: {python}")
         return True
     folder = FOLDER / peer
-    say(f"installing {package} into {folder}")
+    say(f"installing {', '.join(packages)} into {folder}")
     venv.create(folder, with_pip=True)
-    if _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", package]):
+    if _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages]):
         return True
     shutil.rmtree(folder)  # half a peer would be taken for a whole one
     return False

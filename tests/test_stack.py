@@ -1,4 +1,4 @@
-"""The pipeline in-process: calls without a server, recorded as over HTTP, and reloads that take effect or change nothing."""
+"""The pipeline in-process: calls recorded as over HTTP, and reloads that take effect or change nothing."""
 
 import asyncio
 import json

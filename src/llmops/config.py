@@ -192,7 +192,8 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: is missing"
     value = error.get("input")
-    shown = "(hidden)" if {"api_key", "headers"} & set(path) else repr(value) if not isinstance(value, dict) else "this section"
+    secret = bool({"api_key", "headers"} & set(path))
+    shown = "(hidden)" if secret else repr(value) if not isinstance(value, dict) else "this section"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key}: {shown}: {message}"
 

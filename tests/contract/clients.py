@@ -117,10 +117,11 @@ def read(operation: Operation, raw: bytes) -> Said:
         case "chat":
             choice, usage = body["choices"][0], body["usage"]
             calls = choice["message"].get("tool_calls") or []
-            assert body["object"] == "chat.completion" and usage["total_tokens"] == sum(_counts(usage, "prompt", "completion"))
+            counts = _counts(usage, "prompt", "completion")
+            assert body["object"] == "chat.completion" and usage["total_tokens"] == sum(counts)
             return Said(choice["message"]["content"] or "",
                         [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls],
-                        [call["id"] for call in calls], choice["finish_reason"], *_counts(usage, "prompt", "completion"))
+                        [call["id"] for call in calls], choice["finish_reason"], *counts)
         case "responses":
             return _read_response(body)
         case "messages":
@@ -160,7 +161,8 @@ def _read_response(body: dict[str, Any]) -> Said:
     assert body["object"] == "response" and body["status"] == "completed"
     calls = [item for item in body["output"] if item["type"] == "function_call"]
     parts = [part for item in body["output"] if item["type"] == "message" for part in item["content"]]
-    return Said("".join(part["text"] for part in parts), [(call["name"], json.loads(call["arguments"])) for call in calls],
+    return Said("".join(part["text"] for part in parts),
+                [(call["name"], json.loads(call["arguments"])) for call in calls],
                 [call["call_id"] for call in calls], "tool" if calls else "end",
                 body["usage"]["input_tokens"], body["usage"]["output_tokens"])
 

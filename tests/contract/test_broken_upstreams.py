@@ -88,14 +88,15 @@ COMPLETE: list[tuple[str, Script, int]] = [
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 async def test_complete_answers_that_are_none(provider: Provider, log_dir: Path) -> None:
-    current: Script = silence
+    current: list[Script] = []
 
     async def script(wire: Wire) -> None:
-        await current(wire)
+        await current[-1](wire)
 
     async with served(provider, script, log_dir) as (gateway, upstream):
         expected = []
-        for name, current, status in COMPLETE:
+        for name, now, status in COMPLETE:
+            current.append(now)
             for dialect in DIALECTS:
                 answer = await ask(gateway, dialect, stream=False)
                 assert answer.status == status, (name, dialect, answer)
@@ -122,13 +123,14 @@ BEFORE: list[tuple[str, Script, int]] = [
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 async def test_streams_that_break_before_their_first_content(provider: Provider, log_dir: Path) -> None:
     """The client has seen nothing yet, so it gets a status and an error body, not a broken stream."""
-    current: Script = silence
+    current: list[Script] = []
 
     async def script(wire: Wire) -> None:
-        await current(wire)
+        await current[-1](wire)
 
     async with served(provider, script, log_dir) as (gateway, upstream):
-        for name, current, status in BEFORE:
+        for name, now, status in BEFORE:
+            current.append(now)
             for dialect in DIALECTS:
                 answer = await ask(gateway, dialect, stream=True)
                 assert answer.status == status, (name, dialect, answer)
@@ -202,7 +204,7 @@ async def test_streams_that_break_after_their_first_content(provider: Provider, 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 @pytest.mark.parametrize("how", ["cut", "silence"])
-async def test_what_happens_after_a_complete_stream_does_not_matter(provider: Provider, how: str, log_dir: Path) -> None:
+async def test_what_follows_a_complete_stream_does_not_matter(provider: Provider, how: str, log_dir: Path) -> None:
     """The end was seen: an upstream that then breaks the line, or keeps it open, has done its work."""
     fake = provider.fake()
 

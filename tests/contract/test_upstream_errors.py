@@ -155,7 +155,8 @@ async def test_dropped_parameters_are_listed_in_a_header_that_cannot_be_abused(l
     """A parameter's name is the caller's text: it may not write headers of its own."""
     async with served(next(one for one in PROVIDERS if one.name == "anthropic"), log_dir) as on:
         wanted = {"logit_bias": {"1": 1}, "evil\r\nset-cookie: a=b": 1, "日本": 1, "y" * 20_000: 1}
-        answer = await on.gateway.post(PATHS["chat"], write("chat", Ask(), **wanted), {"X-LLMOps-Allow-Dropped": "true"})
+        allow = {"X-LLMOps-Allow-Dropped": "true"}
+        answer = await on.gateway.post(PATHS["chat"], write("chat", Ask(), **wanted), allow)
         assert answer.status == 200, answer.body
         assert "set-cookie" not in answer.headers
         assert answer.headers["x-llmops-dropped"].startswith("logit_bias, ")

@@ -55,7 +55,8 @@ class FakeAnthropic(FakeProvider):
                 "stop_reason": _stop(seen), "stop_sequence": None, "usage": USAGE}
 
     def events(self, request: Request, seen: Seen) -> list[bytes]:
-        start = {**self.answer(request, seen), "content": [], "stop_reason": None, "usage": {**USAGE, "output_tokens": 1}}
+        start = {**self.answer(request, seen), "content": [], "stop_reason": None,
+                 "usage": {**USAGE, "output_tokens": 1}}
         events: list[dict[str, Any]] = [{"type": "message_start", "message": start}, {"type": "ping"}]
         for index, block in enumerate(_blocks(seen)):
             if block["type"] == "text":

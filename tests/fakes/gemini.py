@@ -78,7 +78,7 @@ def _read_part(part: dict[str, Any], role: str, seen: Seen) -> None:
         seen.calls.append((part["functionCall"].get("id", ""), part["functionCall"]["name"]))
     elif "functionResponse" in part:
         response = part["functionResponse"]["response"]
-        seen.results.append((part["functionResponse"]["name"], str(response.get("output", response.get("result", response)))))
+        seen.results.append((part["functionResponse"]["name"], str(response.get("output", response))))
     elif "inlineData" in part:
         seen.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
     elif "fileData" in part:

@@ -103,7 +103,8 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
 
 
-def answering(status: int, body: bytes | dict[str, Any] | list[Any], headers: Mapping[str, str] | None = None) -> Script:
+def answering(status: int, body: bytes | dict[str, Any] | list[Any],
+              headers: Mapping[str, str] | None = None) -> Script:
     """The script that always gives this answer."""
 
     async def script(wire: Wire) -> None:

@@ -1,8 +1,8 @@
 """What every faked provider shares: reading a request in neutral words, and a scene to answer it with.
 
-`Seen` is the test's own reading of a provider's wire, independent of the gateway's code, so that a contract test can say
-what must have arrived. The answer follows from it: tools that the last text names are called, a schema is met, otherwise
-a fixed text is spoken.
+`Seen` is the test's own reading of a provider's wire, independent of the gateway's code, so that a contract test can
+say what must have arrived. The answer follows from it: tools that the last text names are called, a schema is met,
+otherwise a fixed text is spoken.
 """
 
 import json

@@ -71,7 +71,8 @@ async def test_bodies_that_cannot_be_used(path: str, settings: Build) -> None:
             code = "model_not_found" if status == 404 else "invalid_request"
             expected.append((answer.headers["x-request-id"], OPERATIONS[path], status, code))
         records = await gateway.records()
-        assert [(line["request_id"], line["operation"], line["status"], line["error_type"]) for line in records] == expected
+        fields = ("request_id", "operation", "status", "error_type")
+        assert [tuple(line[field] for field in fields) for line in records] == expected
         assert (await gateway.post(path, PATHS[path])).status == 200
 
 
@@ -88,8 +89,9 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": 7}}}}, "schema"),
         ({"temperature": "hot"}, "temperature"), ({"n": -1}, "n"),
     ],
-    "/v1/responses": [({"input": 7}, "input"), ({"input": [7]}, "input"), ({"input": [{"type": "hologram"}]}, "hologram"),
-                      ({"tools": [{"type": "hologram"}]}, "hologram"), ({"text": 7}, "text")],
+    "/v1/responses": [({"input": 7}, "input"), ({"input": [7]}, "input"),
+                      ({"input": [{"type": "hologram"}]}, "hologram"), ({"tools": [{"type": "hologram"}]}, "hologram"),
+                      ({"text": 7}, "text")],
     "/v1/messages": [({"messages": []}, "messages"), ({"max_tokens": None}, "max_tokens"),
                      ({"max_tokens": -1}, "max_tokens"), ({"messages": [{"role": "wizard", "content": "x"}]}, "role"),
                      ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "hologram"),
@@ -121,8 +123,8 @@ async def test_a_body_over_the_limit(settings: Build) -> None:
             answer = await gateway.post(path, b'{"model": "mock", "x": "' + b"y" * 11_000_000 + b'"}')
             assert answer.status == 413
             async with await gateway.connect() as chunked:
-                lead = http_request("POST", path, None, {"Transfer-Encoding": "chunked"}).replace(b"Content-Length: 0\r\n", b"")
-                await chunked.send(lead)
+                lead = http_request("POST", path, None, {"Transfer-Encoding": "chunked"})
+                await chunked.send(lead.replace(b"Content-Length: 0\r\n", b""))
                 for _ in range(11):
                     await chunked.send(b"f4240\r\n" + b"z" * 1_000_000 + b"\r\n")
                 assert (await chunked.read_answer()).status == 413
@@ -181,7 +183,8 @@ async def test_an_unknown_model_among_the_models(settings: Build) -> None:
 
 async def test_what_is_not_http_is_refused_and_the_server_goes_on(settings: Build) -> None:
     async with Gateway(settings()) as gateway:
-        for nonsense in (b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00", b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        for nonsense in (b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00",
+                         b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
             async with await gateway.connect() as connection:
                 await connection.send(nonsense)
                 assert (await connection.read_head())[0] == 400
@@ -189,17 +192,19 @@ async def test_what_is_not_http_is_refused_and_the_server_goes_on(settings: Buil
 
 
 JUNK: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", "\ud800", "\u0000", [], [None], [[]], {}, {"": None},
-                   {"type": "text"}, {"type": 7}, [{"type": "text", "text": None}], "data:,", "data:image/png;base64,%%"]
+                   {"type": "text"}, {"type": 7}, [{"type": "text", "text": None}], "data:,",
+                   "data:image/png;base64,%%"]
+PNG = "data:image/png;base64,AA=="
 RICH: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {
         **CHAT, "n": 1, "max_tokens": 5, "stop": ["x"], "seed": 1, "logprobs": True, "top_logprobs": 1, "user": "u",
         "metadata": {"a": "b"}, "reasoning_effort": "low", "stream_options": {"include_usage": True},
-        "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "response_format": {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object"}}},
         "messages": [{"role": "system", "content": "s"},
                      {"role": "user", "content": [{"type": "text", "text": "t"},
-                                                  {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]},
+                                                  {"type": "image_url", "image_url": {"url": PNG}}]},
                      {"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
                                                            "function": {"name": "f", "arguments": "{}"}}]},
                      {"role": "tool", "tool_call_id": "1", "content": "r"}]},
@@ -210,7 +215,7 @@ RICH: dict[str, dict[str, Any]] = {
         "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
         "tool_choice": {"type": "function", "name": "f"},
         "input": [{"role": "user", "content": [{"type": "input_text", "text": "t"},
-                                               {"type": "input_image", "image_url": "data:image/png;base64,AA=="}]},
+                                               {"type": "input_image", "image_url": PNG}]},
                   {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
                   {"type": "function_call_output", "call_id": "1", "output": "r"}]},
     "/v1/messages": {

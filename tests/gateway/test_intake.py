@@ -16,7 +16,8 @@ LIMIT = 8
 
 values = st.recursive(
     st.one_of(st.none(), st.integers(), st.text('[]{}"\\,: a', max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3),
+                            st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3)),
     max_leaves=20,
 )
 
@@ -142,7 +143,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_request() -> None:
 
 
 async def test_an_encoded_body_is_refused_with_its_encoding_named() -> None:
-    with pytest.raises(InvalidRequest, match="'gzip'.*plain"):
+    with pytest.raises(InvalidRequest, match=r"'gzip'.*plain"):
         await take([b"x"], headers={b"content-encoding": b"gzip"})
 
 

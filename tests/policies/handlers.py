@@ -36,12 +36,12 @@ async def some(*events: bytes | BaseException) -> AsyncIterator[bytes]:
         yield event
 
 
-def answering(*texts: str | None, usage: Usage = Usage(prompt=3, completion=2)) -> Handler:
-    """Gives these texts, one a call, the last one for ever."""
+def answering(*texts: str | None) -> Handler:
+    """Gives these texts, one a call, the last one for ever; each uses 3 and 2 tokens."""
     waiting = list(texts)
 
     async def handle(call: Call) -> Reply:
         text = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-        return Reply(body=b"{}", outcome=Outcome(text=text, usage=usage))
+        return Reply(body=b"{}", outcome=Outcome(text=text, usage=Usage(prompt=3, completion=2)))
 
     return handle

@@ -51,7 +51,8 @@ async def test_a_call_that_demands_nothing_is_left_alone() -> None:
     (["bad", "bad", '{"a": 1}'], 0, 1, False), (["bad", "bad", '{"a": 1}'], 1, 2, False),
     (["bad", "bad", '{"a": 1}'], 2, 3, True), (['{"a": 1}'], 5, 1, True), (["bad"], 3, 4, False), ([None], 3, 1, None),
 ])
-async def test_repairs_and_what_they_cost(texts: list[str | None], attempts: int, calls: int, valid: bool | None) -> None:
+async def test_repairs_and_what_they_cost(texts: list[str | None], attempts: int, calls: int,
+                                          valid: bool | None) -> None:
     """Every attempt was paid for, so their usage adds up."""
     reply = await structured_output(attempts)(answering(*texts))(wanting())
     assert (reply.json_valid, reply.outcome.usage) == (valid, Usage(prompt=3 * calls, completion=2 * calls))

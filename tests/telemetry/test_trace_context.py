@@ -23,8 +23,9 @@ def test_valid(value: str, flags: str) -> None:
 @pytest.mark.parametrize("value", [
     "", "00", f"00-{TRACE}-{SPAN}", f"00-{TRACE}-{SPAN}-1", f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE}-{SPAN}-01-",
     f"00-{TRACE}-{SPAN}-01x", f"01-{TRACE}-{SPAN}-01x", f"ff-{TRACE}-{SPAN}-01", f"0-{TRACE}-{SPAN}-01",
-    f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{SPAN}-01", f"00-{TRACE[1:]}-{SPAN}-01",
-    f"00-{TRACE}-{SPAN}-0g", f" 00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01 ", f"00-{TRACE}-{SPAN}-01\n",
+    f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{SPAN}-01",
+    f"00-{TRACE[1:]}-{SPAN}-01", f"00-{TRACE}-{SPAN}-0g",
+    f" 00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01 ", f"00-{TRACE}-{SPAN}-01\n",
     f"00_{TRACE}_{SPAN}_01",
 ])
 def test_invalid(value: str) -> None:

@@ -7,24 +7,23 @@ stream closes the upstream's connection.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import msgspec
 
 from ..dialects.dialect import ClientDialect, Dialect, ErrorReader, StreamTap, UpstreamDialect
-from ..dialects.sse import EventParser
 from ..dialects.translation import TranslatedStream, translate_reply, translate_request
-from ..errors import InvalidRequest, UpstreamBroken, UpstreamError, UpstreamTimeout
+from ..errors import InvalidRequest, UpstreamBroken, UpstreamError
 from ..tokens import estimate_tokens
 from ..types import Call, Operation, Outcome, Reply
 from ..version import __version__
 from .http1 import Exchange, Timeouts
 from .status import error_for
 from .transport import Origin, Transport
+from .upstream_stream import UpstreamStream
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES = 1024 * 1024
-_AFTER_THE_END_S = 2.0
 _MAX_ENDPOINTS = 1024
 _MIN_SECRET_CHARS = 8
 """Shorter credentials ("none", "EMPTY") are no secrets, and masking them would garble the provider's words."""
@@ -172,72 +171,10 @@ class HttpProvider:
         lines = [f"POST /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         return Endpoint(self._origin, "".join(f"{line}\r\n" for line in lines).encode("latin-1"))
 
-    # --- streams ---
-
     async def _open_stream(self, exchange: Exchange, tap: StreamTap, outcome: Outcome) -> Reply:
-        """Read up to the commit point: the first content-bearing event, or a regular end without any."""
-        try:
-            kind = exchange.response_headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-            if kind != b"text/event-stream":
-                raise UpstreamBroken(f"a stream was asked for and the upstream sent {kind.decode('latin-1')!r}")
-            parser = EventParser()
-            first: list[bytes] = []
-            while not (tap.has_content or tap.finished):
-                chunk = await exchange.chunk()
-                if not chunk:
-                    raise UpstreamBroken("the upstream's stream ended before its first content")
-                first.append(tap.feed(parser.feed(chunk)))
-        except BaseException:
-            exchange.close()
-            raise
+        stream = await UpstreamStream(exchange, tap).open()
         outcome.first_content_s = self.now()
-        return Reply(stream=_UpstreamStream(exchange, parser, tap, b"".join(first)), outcome=outcome)
-
-
-class _UpstreamStream:
-    """The committed stream, to its regular end; a cut raises. Leaving it early cancels the upstream call."""
-
-    def __init__(self, exchange: Exchange, parser: EventParser, tap: StreamTap, first: bytes) -> None:
-        self._exchange = exchange
-        self._parser = parser
-        self._tap = tap
-        self._first = first
-        self._ended = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        while not self._ended:
-            chunk = await self._next_chunk()
-            forward = self._tap.feed(self._parser.feed(chunk)) if chunk else self._end()
-            if forward:
-                return forward
-        raise StopAsyncIteration
-
-    async def _next_chunk(self) -> bytes:
-        if not self._tap.finished:
-            return await self._exchange.chunk()
-        # Only a terminator may follow: an upstream that keeps the line open or breaks it now has done its work.
-        self._exchange.tighten(_AFTER_THE_END_S)
-        try:
-            return await self._exchange.chunk()
-        except (UpstreamTimeout, UpstreamBroken):
-            return b""
-
-    def _end(self) -> bytes:
-        self._ended = True
-        self._exchange.close()
-        if not self._tap.finished:
-            raise UpstreamBroken("the upstream's stream was cut before its end")
-        return self._tap.end()
-
-    async def aclose(self) -> None:
-        self._ended = True
-        self._exchange.close()
+        return Reply(stream=stream, outcome=outcome)
 
 
 def estimated_count(call: Call, now_s: float) -> Reply:

@@ -112,9 +112,9 @@ class Transport:
         except TimeoutError as exc:
             raise UpstreamTimeout(f"no connection to {origin} within {timeouts.connect_s:g} s") from exc
         except ssl.SSLCertVerificationError as exc:
-            raise UpstreamUnreachable(f"the certificate of {origin} is not trusted ({exc.verify_message}); if it should "
-                                      "be, add its authority to the system's store or name it in the variable "
-                                      "SSL_CERT_FILE") from exc
+            raise UpstreamUnreachable(
+                f"the certificate of {origin} is not trusted ({exc.verify_message}); if it should be, add its "
+                "authority to the system's store or name it in the variable SSL_CERT_FILE") from exc
         except ssl.SSLError as exc:
             raise UpstreamUnreachable(f"TLS with {origin} failed: {exc.reason or exc}") from exc
         except socket.gaierror as exc:
