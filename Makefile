@@ -22,10 +22,12 @@ test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
 
 lint: $(DEV) ## ruff, and pylint with its bar of 8.0
 	$(BIN)/ruff check src tests evals benchmarks docs .ci
+	$(BIN)/ruff format --check --quiet src tests evals benchmarks docs .ci
 	$(BIN)/pylint --jobs 2 --fail-under=8.0 src/llmops evals
 
-format: $(DEV) ## mend what ruff can mend: import order and the plain mistakes
-	$(BIN)/ruff check --fix src tests evals benchmarks docs .ci
+format: $(DEV) ## lay the code out and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet src tests evals benchmarks docs .ci
+	$(BIN)/ruff format src tests evals benchmarks docs .ci
 
 types: $(DEV) ## mypy, strict
 	$(BIN)/mypy

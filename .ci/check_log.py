@@ -39,8 +39,14 @@ def optional(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-USAGE: dict[str, Check] = {"prompt": count, "completion": count, "total": count, "cached": count, "reasoning": count,
-                           "source": lambda value: value in ("provider", "estimated", "none")}
+USAGE: dict[str, Check] = {
+    "prompt": count,
+    "completion": count,
+    "total": count,
+    "cached": count,
+    "reasoning": count,
+    "source": lambda value: value in ("provider", "estimated", "none"),
+}
 MESSAGE: dict[str, Check] = {"role": text, "content_hash": matching("[0-9a-f]{32}"), "content_length": count}
 FIELDS: dict[str, Check] = {
     "timestamp": matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
@@ -63,8 +69,9 @@ FIELDS: dict[str, Check] = {
     "json_valid": optional(truth),
     "status": lambda value: count(value) and 100 <= value <= 599,
     "stream": truth,
-    "messages_masked": lambda value: isinstance(value, list) and all(not list(problems_of(each, MESSAGE))
-                                                                     for each in value),
+    "messages_masked": lambda value: (
+        isinstance(value, list) and all(not list(problems_of(each, MESSAGE)) for each in value)
+    ),
 }
 
 

@@ -141,9 +141,7 @@ class Lab:
                     self.remark(f"{name}: {contestant.name} is left out: {exc}")
         return readings
 
-    def _measure_quietly(
-        self, contestant: Contestant, upstream: Process, number: int, load: Load
-    ) -> Reading:
+    def _measure_quietly(self, contestant: Contestant, upstream: Process, number: int, load: Load) -> Reading:
         attempts: list[Reading] = []
         for _ in range(ATTEMPTS):
             attempts.append(self.measure(contestant, upstream, number, load))

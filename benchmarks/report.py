@@ -101,7 +101,14 @@ def bars(results: Results) -> list[Bar]:
 COLUMNS = {
     "chat": ("requests_per_s", "p50_ms", "p99_ms", "cpu_us", "load_busy", "resident_mib", "errors"),
     "stream": (
-        "chunks_per_s", "first_p50_ms", "first_p99_ms", "wall_s", "cpu_us", "load_busy", "resident_mib", "errors",
+        "chunks_per_s",
+        "first_p50_ms",
+        "first_p99_ms",
+        "wall_s",
+        "cpu_us",
+        "load_busy",
+        "resident_mib",
+        "errors",
         "unfinished",
     ),
 }

@@ -3,7 +3,7 @@
 A bare ASGI pass-through (`transport_apps`) under each server with each HTTP client, on one core: no gateway, only the
 hop. Servers and clients come from ``.benchmark/transports`` where ``make bench-setup`` has made it, else from this
 Python; what is not installed is named and left out. Writes ``benchmarks/results/<date>-transports.json``, prints
-Markdown. Where the load core is full (near 1.0), the load is the limit and a client's true figure is higher.
+Markdown. A figure close to direct's is the limit of the load, not of the client.
 """
 
 import argparse
@@ -64,13 +64,12 @@ def main() -> int:
     cores = choose_cores()
     pin_self(cores.load)
     python = found if (found := python_of(VENV)).exists() else Path(sys.executable)
-    asked = subprocess.run([python, "-c", VERSIONS, *PACKAGES], capture_output=True, timeout=60, check=True)
-    versions: dict[str, str] = json.loads(asked.stdout)
+    versions: dict[str, str] = json.loads(subprocess.check_output([python, "-c", VERSIONS, *PACKAGES], timeout=60))
     results = Results(date=datetime.date.today().isoformat(), quick=options.quick, machine=describe(cores) | versions)
     size = QUICK if options.quick else Size(rounds=options.rounds, seconds=options.seconds)
     try:
         with tempfile.TemporaryDirectory(prefix="llmops-bench-") as folder:
-            lab = Lab(Path(folder), cores, [Target(DIRECT, None)])  # `cores` says in the facts if nothing is pinned
+            lab = Lab(Path(folder), cores, [Target(DIRECT, None)])  # an unpinned run shows in the facts
             _choose_targets(lab, python, versions)
             for scenario in (scenarios.chat, _flat_streams, scenarios.slow_streams):
                 try:

@@ -45,8 +45,12 @@ def settings_page() -> str:
         "Public model names (or patterns with `*`), each with its deployments: "
         "`name: [deployment, …]`, or `name: {strategy: …, deployments: [deployment, …]}`. Without an entry of its own, "
         "`llm.model` goes to `llm.provider`. See [connect providers](../how-to/connect-providers.md).",
-        _table(ModelSettings), "### A deployment", (DeploymentSettings.__doc__ or "").strip(),
-        _table(DeploymentSettings), "### `mock` of a deployment", (MockSettings.__doc__ or "").strip(),
+        _table(ModelSettings),
+        "### A deployment",
+        (DeploymentSettings.__doc__ or "").strip(),
+        _table(DeploymentSettings),
+        "### `mock` of a deployment",
+        (MockSettings.__doc__ or "").strip(),
         _table(MockSettings),
     ]
     return "\n\n".join(parts) + "\n"
@@ -75,8 +79,14 @@ def _kind(annotation: Any) -> str:
         return "mapping"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping"
-    names = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Path": "path",
-             "SecretStr": "secret"}
+    names = {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "true or false",
+        "Path": "path",
+        "SecretStr": "secret",
+    }
     return names[annotation.__name__]
 
 
@@ -107,10 +117,18 @@ def cli_page() -> str:
         "What was asked for goes to stdout, words to the operator to stderr. Exit status 0: done; 1: a check or the "
         "server failed; 2: asked for something impossible, such as an unusable configuration.",
     ]
-    for command in [[], ["serve"], ["config", "show"], ["config", "check"], ["config", "reload"], ["doctor"],
-                    ["version"]]:
-        asked = CliRunner().invoke(app, [*command, "--help"], prog_name="llmops", terminal_width=100,
-                                   env={"COLUMNS": "100"})
+    for command in [
+        [],
+        ["serve"],
+        ["config", "show"],
+        ["config", "check"],
+        ["config", "reload"],
+        ["doctor"],
+        ["version"],
+    ]:
+        asked = CliRunner().invoke(
+            app, [*command, "--help"], prog_name="llmops", terminal_width=100, env={"COLUMNS": "100"}
+        )
         text = "\n".join(line.rstrip() for line in asked.output.strip().splitlines())
         parts.append(f"## `{' '.join(['llmops', *command])}`\n\n```text\n{text}\n```")
     return "\n\n".join(parts) + "\n"
@@ -133,8 +151,11 @@ _LINE = re.compile(r"^    (?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: +(?P
 
 def error_tree() -> list[Entry]:
     found = (_LINE.match(line) for line in (errors.__doc__ or "").splitlines())
-    return [Entry(len(each["branch"]) // 4, each["name"], each["status"] or "", each["meaning"] or "")
-            for each in found if each is not None]
+    return [
+        Entry(len(each["branch"]) // 4, each["name"], each["status"] or "", each["meaning"] or "")
+        for each in found
+        if each is not None
+    ]
 
 
 def errors_page() -> str:
@@ -146,17 +167,27 @@ def errors_page() -> str:
             continue
         sample = kind("", upstream_status=400) if entry.status == "4xx" else kind("")
         openai, anthropic = (_error_type(name, sample) for name in ("chat", "messages"))
-        rows.append([f"{'&emsp;' * entry.depth}{entry.name}", entry.status, f"`{kind.code}`", f"`{openai}`",
-                     f"`{anthropic}`", "yes" if kind.retryable else "no", entry.meaning])
-    return "\n\n".join([
-        NOTE.format(source="the tree in `src/llmops/errors.py`") + "# Errors",
+        rows.append(
+            [
+                f"{'&emsp;' * entry.depth}{entry.name}",
+                entry.status,
+                f"`{kind.code}`",
+                f"`{openai}`",
+                f"`{anthropic}`",
+                "yes" if kind.retryable else "no",
+                entry.meaning,
+            ]
+        )
+    text = (
         "Every refusal and failure has one class, one HTTP status and one code. The code is `error_type` in the "
         "[request log](request-log.md) and `error.code` in OpenAI's error shape; Anthropic's shape, on `/v1/messages`, "
         "has only a type. *Again* says whether the same request may succeed later or elsewhere; where the provider "
         "said how long to wait, the answer carries `Retry-After`. After a stream's first content, an error is an event "
-        "of the stream.",
-        _markdown(["error", "status", "code", "OpenAI type", "Anthropic type", "again", "meaning"], rows),
-    ]) + "\n"
+        "of the stream."
+    )
+    note = NOTE.format(source="the tree in `src/llmops/errors.py`")
+    table = _markdown(["error", "status", "code", "OpenAI type", "Anthropic type", "again", "meaning"], rows)
+    return "\n\n".join([note + "# Errors", text, table]) + "\n"
 
 
 def _error_type(dialect: Any, sample: errors.LLMOpsError) -> str:
@@ -166,11 +197,7 @@ def _error_type(dialect: Any, sample: errors.LLMOpsError) -> str:
 
 # --- all of them ------------------------------------------------------------------------------------------------
 
-PAGES: Mapping[str, Callable[[], str]] = {
-    "settings.md": settings_page,
-    "cli.md": cli_page,
-    "errors.md": errors_page,
-}
+PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page, "cli.md": cli_page, "errors.md": errors_page}
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:

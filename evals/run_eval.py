@@ -95,7 +95,10 @@ async def run_case(stack: Stack, case: Case, model: str) -> CaseResult:
     if case.schema is not None and error is None:
         json_valid = bool(json_valid)
     return CaseResult(
-        id=case.id, ok=error is None and json_valid is not False, error=error, json_valid=json_valid,
+        id=case.id,
+        ok=error is None and json_valid is not False,
+        error=error,
+        json_valid=json_valid,
         latency_ms=round((time.perf_counter() - started_s) * 1000, 3),
         tokens={"prompt": usage.prompt, "completion": usage.completion, "total": usage.total},
     )
@@ -153,16 +156,18 @@ def latency_of(values_ms: Sequence[float]) -> Latency:
     def percentile(share: float) -> float:
         return ordered[math.ceil(share * len(ordered)) - 1]
 
-    return Latency(round(sum(ordered) / len(ordered), 3), percentile(0.5), percentile(0.95), percentile(0.99),
-                   ordered[-1])
+    return Latency(
+        round(sum(ordered) / len(ordered), 3), percentile(0.5), percentile(0.95), percentile(0.99), ordered[-1]
+    )
 
 
 def git_revision(folder: Path) -> str | None:
     """The commit that ran, with ``+changes`` where files differ from it; None outside a repository."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True,
-                              timeout=10).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
@@ -185,9 +190,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 2
     report = {
-        **summarise(results, cases), "cases": results, "model": settings.llm.model,
-        "provider": settings.llm.provider, "prompt_version": settings.prompts.version, "started_at": started_at,
-        "version": __version__, "git_revision": git_revision(FOLDER),
+        **summarise(results, cases),
+        "cases": results,
+        "model": settings.llm.model,
+        "provider": settings.llm.provider,
+        "prompt_version": settings.prompts.version,
+        "started_at": started_at,
+        "version": __version__,
+        "git_revision": git_revision(FOLDER),
     }
     document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     options.report.write_bytes(document)
@@ -205,8 +215,14 @@ def print_report(report: dict[str, Any], results: Sequence[CaseResult], path: Pa
 
     table = Table("case", "ok", "JSON", "ms", "tokens", "error", box=None, header_style="bold")
     for result in results:
-        table.add_row(result.id, _word(result.ok), _word(result.json_valid), f"{result.latency_ms:.1f}",
-                      str(result.tokens["total"]), Text(result.error or ""))
+        table.add_row(
+            result.id,
+            _word(result.ok),
+            _word(result.json_valid),
+            f"{result.latency_ms:.1f}",
+            str(result.tokens["total"]),
+            Text(result.error or ""),
+        )
     console = Console()
     console.print(table)
     compliance, latency = report["json_compliance_rate"], report["latency_ms"]
@@ -215,7 +231,11 @@ def print_report(report: dict[str, Any], results: Sequence[CaseResult], path: Pa
         f"JSON compliance {'none asked' if compliance is None else f'{compliance:.0%}'}, "
         f"errors {report['error_rate']:.0%}"
         + (f", latency mean {latency['mean']:.1f} ms, p95 {latency['p95']:.1f} ms" if latency else "")
-        + f"\nwritten to {path}", highlight=False, markup=False, soft_wrap=True)
+        + f"\nwritten to {path}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _word(value: bool | None) -> str:

@@ -111,8 +111,14 @@ def running(command: list[str], folder: Path, port: int, env: Mapping[str, str] 
     """Run ``python <command>`` in ``folder`` and wait until it is ready."""
     output = folder / f"output-{port}.txt"
     with output.open("wb") as file:
-        process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment(env), stdout=file,
-                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment(env),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
     server = Server(process, port, output)
     try:
         until(lambda: process.poll() is not None or server.get("/ready")[0] == 200, f"ready: {server.said}")
@@ -132,5 +138,12 @@ def running(command: list[str], folder: Path, port: int, env: Mapping[str, str] 
 
 def llmops(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command of the shell to its end."""
-    return subprocess.run([sys.executable, "-m", "llmops", *arguments], cwd=folder, env=environment(env), text=True,
-                          capture_output=True, timeout=LIMIT_S, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "llmops", *arguments],
+        cwd=folder,
+        env=environment(env),
+        text=True,
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )

@@ -50,69 +50,88 @@ def problems_of(load: Load, text: str = "", **variables: str) -> list[str]:
 DEPLOYMENT = "models: {m: [{provider: openai, %s}]}"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("sever: {port: 1}", "sever: unknown key; did you mean 'server'?"),
-    ("server: {prot: 1}", "server.prot: unknown key; did you mean 'port'?"),
-    ("server: {zzz: 1}", "server.zzz: unknown key; known: body_limit_bytes"),
-    ("server: {port: high}", "server.port: 'high': must be a valid integer"),
-    ("server: {port: 70000}", "server.port: 70000: must be less than or equal to 65535"),
-    ("server: {port: 0}", "server.port: 0: must be greater than or equal to 1"),
-    ("server: {port: null}", "server.port: None: must be a valid integer"),
-    ("server: [1]", "server: [1]: must be a valid dictionary"),
-    ("server: 8000", "server: 8000: must be a valid dictionary"),
-    ("llm: {provider: openia}", "llm.provider: 'openia': must be 'mock', 'openai', 'azure', 'anthropic' or 'gemini'"),
-    ("llm: {timeout_seconds: -1}", "llm.timeout_seconds: -1: must be greater than 0"),
-    ("llm: {timeout_seconds: .nan}", "llm.timeout_seconds: nan:"),
-    ("llm: {timeout_seconds: .inf}", "llm.timeout_seconds: inf:"),
-    ("llm: {model: ''}", "llm.model: '': "),
-    ("log: {capture_messages: maybe}", "log.capture_messages: 'maybe': must be a valid boolean"),
-    ("log: {flush_milliseconds: 1.5}", "log.flush_milliseconds: 1.5: must be a valid integer"),
-    ("models: {m: []}", "models.m.deployments: []:"),
-    ("models: {m: 7}", "models.m: 7:"),
-    ("models: {m: [{provider: openai, modle: x}]}", "models.m.deployments.0.modle: unknown key; did you mean 'model'?"),
-    ("models: {m: [{model: x}]}", "models.m.deployments.0.provider: is missing"),
-    ("models: {m: {strategy: random, deployments: [{provider: mock}]}}",
-     "models.m.strategy: 'random': must be 'ordered' or 'weighted'"),
-    ("models: {m: [{provider: mock, weight: 0}]}", "models.m.deployments.0.weight: 0: must be greater than 0"),
-    ("models: {m: [{provider: mock, mock: {error_rate: 2}}]}", "models.m.deployments.0.mock.error_rate: 2:"),
-    ("models: {m: [{provider: anthropic, preset: vllm}]}",
-     "preset 'vllm' goes with provider 'openai', not 'anthropic'"),
-    ("models: {m: [{provider: azure}]}", "provider 'azure' needs base_url, e.g. https://<resource>.openai.azure.com"),
-    ("models: {a: [{provider: mock, name: n}], b: [{provider: mock, name: n}]}", "two deployments are called 'n'"),
-    ("models: {'': [{provider: mock}]}", "'' is not a usable model name"),
-    (f"models: {{{'x' * 201}: [{{provider: mock}}]}}", "is not a usable model name"),
-    (DEPLOYMENT % "base_url: example.com", "base_url: 'example.com': must begin with http:// or https://"),
-    (DEPLOYMENT % "base_url: 'http://a b/v1'", "models.m.deployments.0.base_url: 'http://a b/v1': "),
-    (DEPLOYMENT % "base_url: 'http://a/é'", "models.m.deployments.0.base_url: 'http://a/é': "),
-    (DEPLOYMENT % 'base_url: "http://a/v1\\r\\nX-Evil: 1"', "models.m.deployments.0.base_url: "),
-    (DEPLOYMENT % "api_key: a, api_key_env: B", "give api_key or api_key_env, not both"),
-    (DEPLOYMENT % "headers: {'x y': a}", "'x y' is not a header name"),
-    (DEPLOYMENT % 'headers: {x: "a\\nb"}', "the value of 'x' holds control characters"),
-    (DEPLOYMENT % "headers: {x: 日本}", "the value of 'x' "),
-    (DEPLOYMENT % "headers: {Content-Length: '1'}", "'Content-Length' is the gateway's own"),
-    (DEPLOYMENT % "operations: [chat, images]", "models.m.deployments.0.operations.1: 'images': must be 'chat'"),
-    (DEPLOYMENT % "api_version: 'a b'", "models.m.deployments.0.api_version: 'a b': "),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sever: {port: 1}", "sever: unknown key; did you mean 'server'?"),
+        ("server: {prot: 1}", "server.prot: unknown key; did you mean 'port'?"),
+        ("server: {zzz: 1}", "server.zzz: unknown key; known: body_limit_bytes"),
+        ("server: {port: high}", "server.port: 'high': must be a valid integer"),
+        ("server: {port: 70000}", "server.port: 70000: must be less than or equal to 65535"),
+        ("server: {port: 0}", "server.port: 0: must be greater than or equal to 1"),
+        ("server: {port: null}", "server.port: None: must be a valid integer"),
+        ("server: [1]", "server: [1]: must be a valid dictionary"),
+        ("server: 8000", "server: 8000: must be a valid dictionary"),
+        (
+            "llm: {provider: openia}",
+            "llm.provider: 'openia': must be 'mock', 'openai', 'azure', 'anthropic' or 'gemini'",
+        ),
+        ("llm: {timeout_seconds: -1}", "llm.timeout_seconds: -1: must be greater than 0"),
+        ("llm: {timeout_seconds: .nan}", "llm.timeout_seconds: nan:"),
+        ("llm: {timeout_seconds: .inf}", "llm.timeout_seconds: inf:"),
+        ("llm: {model: ''}", "llm.model: '': "),
+        ("log: {capture_messages: maybe}", "log.capture_messages: 'maybe': must be a valid boolean"),
+        ("log: {flush_milliseconds: 1.5}", "log.flush_milliseconds: 1.5: must be a valid integer"),
+        ("models: {m: []}", "models.m.deployments: []:"),
+        ("models: {m: 7}", "models.m: 7:"),
+        (
+            "models: {m: [{provider: openai, modle: x}]}",
+            "models.m.deployments.0.modle: unknown key; did you mean 'model'?",
+        ),
+        ("models: {m: [{model: x}]}", "models.m.deployments.0.provider: is missing"),
+        (
+            "models: {m: {strategy: random, deployments: [{provider: mock}]}}",
+            "models.m.strategy: 'random': must be 'ordered' or 'weighted'",
+        ),
+        ("models: {m: [{provider: mock, weight: 0}]}", "models.m.deployments.0.weight: 0: must be greater than 0"),
+        ("models: {m: [{provider: mock, mock: {error_rate: 2}}]}", "models.m.deployments.0.mock.error_rate: 2:"),
+        (
+            "models: {m: [{provider: anthropic, preset: vllm}]}",
+            "preset 'vllm' goes with provider 'openai', not 'anthropic'",
+        ),
+        (
+            "models: {m: [{provider: azure}]}",
+            "provider 'azure' needs base_url, e.g. https://<resource>.openai.azure.com",
+        ),
+        ("models: {a: [{provider: mock, name: n}], b: [{provider: mock, name: n}]}", "two deployments are called 'n'"),
+        ("models: {'': [{provider: mock}]}", "'' is not a usable model name"),
+        (f"models: {{{'x' * 201}: [{{provider: mock}}]}}", "is not a usable model name"),
+        (DEPLOYMENT % "base_url: example.com", "base_url: 'example.com': must begin with http:// or https://"),
+        (DEPLOYMENT % "base_url: 'http://a b/v1'", "models.m.deployments.0.base_url: 'http://a b/v1': "),
+        (DEPLOYMENT % "base_url: 'http://a/é'", "models.m.deployments.0.base_url: 'http://a/é': "),
+        (DEPLOYMENT % 'base_url: "http://a/v1\\r\\nX-Evil: 1"', "models.m.deployments.0.base_url: "),
+        (DEPLOYMENT % "api_key: a, api_key_env: B", "give api_key or api_key_env, not both"),
+        (DEPLOYMENT % "headers: {'x y': a}", "'x y' is not a header name"),
+        (DEPLOYMENT % 'headers: {x: "a\\nb"}', "the value of 'x' holds control characters"),
+        (DEPLOYMENT % "headers: {x: 日本}", "the value of 'x' "),
+        (DEPLOYMENT % "headers: {Content-Length: '1'}", "'Content-Length' is the gateway's own"),
+        (DEPLOYMENT % "operations: [chat, images]", "models.m.deployments.0.operations.1: 'images': must be 'chat'"),
+        (DEPLOYMENT % "api_version: 'a b'", "models.m.deployments.0.api_version: 'a b': "),
+    ],
+)
 def test_a_mistake_is_named_with_its_value_and_what_would_be_right(load: Load, text: str, message: str) -> None:
     (problem,) = problems_of(load, text)
     assert message in problem
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("server: {port: 1\n", "is not valid YAML"),
-    ("server:\n  port: 1\n  port: 2\n", "the key 'port' is given twice"),
-    ("server: {}\nserver: {}\n", "the key 'server' is given twice"),
-    ("models: {m: [{provider: mock, mock: {seed: 1, seed: 2}}]}", "the key 'seed' is given twice"),
-    ("[]", "must hold sections such as 'server:', not a list"),
-    ("just words", "must hold sections such as 'server:', not a str"),
-    ("a: !!python/object/apply:os.system [ls]", "is not valid YAML"),
-    ("? [a, b]\n: 1\n", "is not valid YAML"),
-    ("a: 2026-99-99", "is not valid YAML"),
-    ("a: " + "[" * 3000, "is not valid YAML"),
-    ("a: *nowhere", "is not valid YAML"),
-    ("\t- x", "is not valid YAML"),
-    ("server: {port: 1}\n---\nserver: {port: 2}\n", "is not valid YAML"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("server: {port: 1\n", "is not valid YAML"),
+        ("server:\n  port: 1\n  port: 2\n", "the key 'port' is given twice"),
+        ("server: {}\nserver: {}\n", "the key 'server' is given twice"),
+        ("models: {m: [{provider: mock, mock: {seed: 1, seed: 2}}]}", "the key 'seed' is given twice"),
+        ("[]", "must hold sections such as 'server:', not a list"),
+        ("just words", "must hold sections such as 'server:', not a str"),
+        ("a: !!python/object/apply:os.system [ls]", "is not valid YAML"),
+        ("? [a, b]\n: 1\n", "is not valid YAML"),
+        ("a: 2026-99-99", "is not valid YAML"),
+        ("a: " + "[" * 3000, "is not valid YAML"),
+        ("a: *nowhere", "is not valid YAML"),
+        ("\t- x", "is not valid YAML"),
+        ("server: {port: 1}\n---\nserver: {port: 2}\n", "is not valid YAML"),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_said_so(load: Load, tmp_path: Path, text: str, message: str) -> None:
     (problem,) = problems_of(load, text)
     assert message in problem and str(tmp_path / "given.yaml") in problem
@@ -144,32 +163,42 @@ def test_all_problems_are_told_at_once(load: Load) -> None:
     assert [problem.split(":")[0] for problem in found] == ["server.port", "server.hots", "llm.timeout_seconds"]
 
 
-@pytest.mark.parametrize(("variable", "message"), [
-    ("LLMOPS_SERVR__PORT", "unknown variable; did you mean 'LLMOPS_SERVER'?"),
-    ("LLMOPS_SERVER__PROT", "unknown variable; did you mean 'PORT'?"),
-    ("LLMOPS_PORT", "unknown variable"),
-])
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("LLMOPS_SERVR__PORT", "unknown variable; did you mean 'LLMOPS_SERVER'?"),
+        ("LLMOPS_SERVER__PROT", "unknown variable; did you mean 'PORT'?"),
+        ("LLMOPS_PORT", "unknown variable"),
+    ],
+)
 def test_a_variable_that_means_nothing_is_a_mistake(load: Load, variable: str, message: str) -> None:
     (problem,) = problems_of(load, **{variable: "1"})
     assert variable in problem and message in problem
 
 
-@pytest.mark.parametrize(("variable", "value", "message"), [
-    ("LLMOPS_SERVER__PORT", "high", "server.port: 'high': must be a valid integer"),
-    ("LLM_PROVIDER", "openia", "llm.provider: 'openia'"),
-    ("LLM_TIMEOUT_SECONDS", "soon", "llm.timeout_seconds: 'soon'"),
-    ("CACHE_ENABLED", "perhaps", "cache.enabled: 'perhaps'"),
-    ("LLMOPS_SERVER", "{nonsense", "server"),
-    ("LLMOPS_MODELS", "[1", "models"),
-])
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("LLMOPS_SERVER__PORT", "high", "server.port: 'high': must be a valid integer"),
+        ("LLM_PROVIDER", "openia", "llm.provider: 'openia'"),
+        ("LLM_TIMEOUT_SECONDS", "soon", "llm.timeout_seconds: 'soon'"),
+        ("CACHE_ENABLED", "perhaps", "cache.enabled: 'perhaps'"),
+        ("LLMOPS_SERVER", "{nonsense", "server"),
+        ("LLMOPS_MODELS", "[1", "models"),
+    ],
+)
 def test_a_variable_with_a_wrong_value(load: Load, variable: str, value: str, message: str) -> None:
     assert message in problems_of(load, **{variable: value})[0]
 
 
 def test_a_secret_is_never_shown(load: Load) -> None:
     secret = "sk-do-not-show-me"
-    for text in (DEPLOYMENT % f"api_key: [{secret}]", DEPLOYMENT % f"api_key: {secret}, api_key_env: X",
-                 DEPLOYMENT % f"api_key: {secret}, wieght: 1", DEPLOYMENT % f"headers: {{x: [{secret}]}}"):
+    for text in (
+        DEPLOYMENT % f"api_key: [{secret}]",
+        DEPLOYMENT % f"api_key: {secret}, api_key_env: X",
+        DEPLOYMENT % f"api_key: {secret}, wieght: 1",
+        DEPLOYMENT % f"headers: {{x: [{secret}]}}",
+    ):
         assert secret not in "\n".join(problems_of(load, text)), text
     settings = load(DEPLOYMENT % f"api_key: {secret}, headers: {{X-Org: {secret}}}")
     assert secret not in str(masked(settings)) and secret not in repr(settings.models["m"].deployments[0].api_key)
@@ -205,6 +234,7 @@ def test_a_variable_of_the_contract(load: Load, variable: str) -> None:
 
 def test_precedence(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code, then the contract's variables, then LLMOPS_…, then the file, then the defaults; key by key."""
+
     def seen(text: str = "", values: dict[str, Any] | None = None, **variables: str) -> tuple[float, int]:
         settings = load(text, values, **variables)
         return settings.llm.timeout_seconds, settings.llm.max_retries

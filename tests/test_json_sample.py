@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 from llmops.json_sample import sample
 
-_NODE: dict[str, Any] = {"$defs": {"node": {
-    "type": "object", "properties": {"value": {"type": "integer"}, "next": {"$ref": "#/$defs/node"}},
-    "required": ["value"]}}}
+_NODE: dict[str, Any] = {
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {"value": {"type": "integer"}, "next": {"$ref": "#/$defs/node"}},
+            "required": ["value"],
+        }
+    }
+}
 
 FITTING: list[Any] = [
     True,
@@ -22,8 +28,10 @@ FITTING: list[Any] = [
     {"type": "string", "minLength": 40},
     {"type": "string", "maxLength": 2},
     {"type": "string", "minLength": 3, "maxLength": 3},
-    *({"type": "string", "format": name} for name in (
-        "date-time", "date", "time", "duration", "email", "uuid", "uri", "hostname", "ipv4", "ipv6")),
+    *(
+        {"type": "string", "format": name}
+        for name in ("date-time", "date", "time", "duration", "email", "uuid", "uri", "hostname", "ipv4", "ipv6")
+    ),
     {"type": "integer"},
     {"type": "integer", "minimum": 7, "maximum": 7},
     {"type": "integer", "minimum": -10, "maximum": -3},
@@ -49,19 +57,31 @@ FITTING: list[Any] = [
     {"type": "array", "items": {"type": "integer"}, "minItems": 4, "uniqueItems": True},
     {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
     {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "null"}, "minItems": 3},
-    {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}, "required": ["a"],
-     "additionalProperties": False},
+    {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "integer"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    },
     {"type": "object", "required": ["not described"]},
     {"type": "object", "required": ["x"], "additionalProperties": {"type": "integer"}},
     {"type": "object", "minProperties": 2, "additionalProperties": {"type": "boolean"}},
     {"type": "object", "properties": {"never": False}},
     {"properties": {"a": {"type": "null"}}},
     {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-    {"oneOf": [{"type": "string", "const": "x"}, {"type": "object", "properties": {"a": {"const": 1}},
-                                                  "required": ["a"]}]},
+    {
+        "oneOf": [
+            {"type": "string", "const": "x"},
+            {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]},
+        ]
+    },
     {"type": "object", "properties": {"a": {"type": "integer"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
-    {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
-               {"properties": {"b": {"type": "integer"}}, "required": ["b"]}]},
+    {
+        "allOf": [
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+            {"properties": {"b": {"type": "integer"}}, "required": ["b"]},
+        ]
+    },
     {"allOf": [{"type": "integer", "minimum": 3}, {"minimum": 5}, {"maximum": 6}]},
     {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"type": "integer"}}},
     {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"enum": ["slash"]}}},
@@ -69,9 +89,15 @@ FITTING: list[Any] = [
     {"$ref": "#/$defs/text", "maxLength": 3, "$defs": {"text": {"type": "string"}}},
     {**_NODE, "$ref": "#/$defs/node"},
     {**_NODE, "type": "array", "items": {"$ref": "#/$defs/node"}},
-    {"type": "object", "properties": {"left": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
-                                      "right": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
-     "required": ["left", "right"], "additionalProperties": False},
+    {
+        "type": "object",
+        "properties": {
+            "left": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+            "right": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+        },
+        "required": ["left", "right"],
+        "additionalProperties": False,
+    },
     {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}, "required": ["children"]},
 ]
 
@@ -118,48 +144,83 @@ def test_it_ends_where_no_value_of_reasonable_size_exists(schema: Any) -> None:
 
 _anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
-_keyword = st.sampled_from((
-    "$ref type enum const anyOf oneOf allOf properties required additionalProperties items prefixItems minimum maximum "
-    "exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems minProperties format "
-    "uniqueItems").split())
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_keyword = st.sampled_from(
+    (
+        "$ref type enum const anyOf oneOf allOf properties required additionalProperties items prefixItems minimum "
+        "maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems minProperties "
+        "format uniqueItems"
+    ).split()
+)
 _types = st.sampled_from(["object", "array", "string", "integer", "number", "boolean", "null", "nonsense"])
 
 
-@given(st.recursive(
-    st.dictionaries(_keyword, _types | _anything | st.just("#"), max_size=4),
-    lambda inner: st.dictionaries(_keyword, inner | st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from("ab"), inner, max_size=2), max_size=4), max_leaves=12), st.integers(0, 99))
+@given(
+    st.recursive(
+        st.dictionaries(_keyword, _types | _anything | st.just("#"), max_size=4),
+        lambda inner: st.dictionaries(
+            _keyword,
+            inner | st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+            max_size=4,
+        ),
+        max_leaves=12,
+    ),
+    st.integers(0, 99),
+)
 def test_what_is_no_schema_does_no_harm(schema: Any, seed: int) -> None:
     """A tool's parameters come from callers and are not checked before: nothing they hold may raise."""
     sample(schema, random.Random(seed))
 
 
 _leaf = st.one_of(
-    st.just({"type": "boolean"}), st.just({"type": "null"}),
-    st.builds(lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span}, st.integers(-999, 999),
-              st.integers(0, 50)),
-    st.builds(lambda low, span: {"type": "number", "minimum": low, "maximum": low + span}, st.floats(-99, 99),
-              st.floats(0.01, 9)),
-    st.builds(lambda low, span: {"type": "string", "minLength": low, "maxLength": low + span}, st.integers(0, 9),
-              st.integers(0, 9)),
+    st.just({"type": "boolean"}),
+    st.just({"type": "null"}),
+    st.builds(
+        lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span},
+        st.integers(-999, 999),
+        st.integers(0, 50),
+    ),
+    st.builds(
+        lambda low, span: {"type": "number", "minimum": low, "maximum": low + span},
+        st.floats(-99, 99),
+        st.floats(0.01, 9),
+    ),
+    st.builds(
+        lambda low, span: {"type": "string", "minLength": low, "maxLength": low + span},
+        st.integers(0, 9),
+        st.integers(0, 9),
+    ),
     st.builds(lambda values: {"enum": values}, st.lists(st.text(max_size=3) | st.integers(), min_size=1, max_size=3)),
 )
 
 
 def _object(members: dict[str, Any], required: set[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": members, "required": sorted(required & set(members)),
-            "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": members,
+        "required": sorted(required & set(members)),
+        "additionalProperties": False,
+    }
 
 
 _schemas = st.recursive(
-    _leaf, lambda inner: st.one_of(
-        st.builds(_object, st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
-                  st.sets(st.sampled_from("abcd"))),
-        st.builds(lambda items, low, span: {"type": "array", "items": items, "minItems": low, "maxItems": low + span},
-                  inner, st.integers(0, 3), st.integers(0, 2)),
+    _leaf,
+    lambda inner: st.one_of(
+        st.builds(
+            _object, st.dictionaries(st.sampled_from("abcd"), inner, max_size=4), st.sets(st.sampled_from("abcd"))
+        ),
+        st.builds(
+            lambda items, low, span: {"type": "array", "items": items, "minItems": low, "maxItems": low + span},
+            inner,
+            st.integers(0, 3),
+            st.integers(0, 2),
+        ),
         st.builds(lambda options: {"anyOf": options}, st.lists(inner, min_size=1, max_size=3)),
-    ), max_leaves=10)
+    ),
+    max_leaves=10,
+)
 
 
 @settings(max_examples=200)

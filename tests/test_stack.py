@@ -137,17 +137,22 @@ async def test_a_call_under_way_ends_under_the_old_settings(settings: Build) -> 
             assert json.loads((await call).body)["id"] == "x"
 
 
-@pytest.mark.parametrize(("deployment", "message"), [
-    ({"provider": "openai", "preset": "openai", "api_key_env": "SURELY_NOT_SET_ANYWHERE"},
-     "no credential: set the variable SURELY_NOT_SET_ANYWHERE"),
-    ({"provider": "gemini", "api_key": "a\nb"}, "control characters"),
-    ({"provider": "gemini", "api_key": "ключ-ключ"}, "not ASCII"),
-    ({"provider": "azure", "base_url": "https://a", "api_key": ""}, "no credential"),
-    ({"provider": "openai", "base_url": "http://user:pass@host/v1"}, "carries no credentials"),
-    ({"provider": "openai", "base_url": "http://host/v1?key=x"}, "query or fragment"),
-    ({"provider": "openai", "base_url": "http://host:port/v1"}, "[Pp]ort"),
-    ({"provider": "openai", "base_url": "http://"}, "is not an http"),
-])
+@pytest.mark.parametrize(
+    ("deployment", "message"),
+    [
+        (
+            {"provider": "openai", "preset": "openai", "api_key_env": "SURELY_NOT_SET_ANYWHERE"},
+            "no credential: set the variable SURELY_NOT_SET_ANYWHERE",
+        ),
+        ({"provider": "gemini", "api_key": "a\nb"}, "control characters"),
+        ({"provider": "gemini", "api_key": "ключ-ключ"}, "not ASCII"),
+        ({"provider": "azure", "base_url": "https://a", "api_key": ""}, "no credential"),
+        ({"provider": "openai", "base_url": "http://user:pass@host/v1"}, "carries no credentials"),
+        ({"provider": "openai", "base_url": "http://host/v1?key=x"}, "query or fragment"),
+        ({"provider": "openai", "base_url": "http://host:port/v1"}, "[Pp]ort"),
+        ({"provider": "openai", "base_url": "http://"}, "is not an http"),
+    ],
+)
 def test_deployments_that_cannot_work(deployment: dict[str, Any], message: str, settings: Build) -> None:
     with pytest.raises(ConfigError, match=rf"models\.m\.deployments\.0: .*{message}") as caught:
         check(settings({"m": [{"provider": "mock"} | deployment]}))
@@ -162,16 +167,34 @@ def test_the_default_model_is_there_beside_others(settings: Build) -> None:
 async def test_only_the_mock_is_needed_for_nothing_else(settings: Build, log_dir: Path) -> None:
     async with Stack(settings()) as stack:
         assert not (log_dir / "gateway.jsonl").exists()
-        assert stack.models() == [{"name": "mock", "strategy": "ordered", "deployments": [
-            {"name": "mock/default", "provider": "mock", "model": "mock", "base_url": "", "weight": 1.0,
-             "has_secret": False}]}]
+        assert stack.models() == [
+            {
+                "name": "mock",
+                "strategy": "ordered",
+                "deployments": [
+                    {
+                        "name": "mock/default",
+                        "provider": "mock",
+                        "model": "mock",
+                        "base_url": "",
+                        "weight": 1.0,
+                        "has_secret": False,
+                    }
+                ],
+            }
+        ]
 
 
 def test_what_is_accepted_and_not_in_effect_yet_is_said(settings: Build) -> None:
-    wanted = settings(cache={"enabled": True}, limits={"requests_per_second": 1, "tokens_per_minute": 1},
-                      llm={"max_retries": 1})
+    wanted = settings(
+        cache={"enabled": True}, limits={"requests_per_second": 1, "tokens_per_minute": 1}, llm={"max_retries": 1}
+    )
     assert [note.split(" ")[0] for note in not_in_effect(wanted)] == [
-        "cache.enabled", "limits.requests_per_second", "limits.tokens_per_minute", "llm.max_retries"]
+        "cache.enabled",
+        "limits.requests_per_second",
+        "limits.tokens_per_minute",
+        "llm.max_retries",
+    ]
     assert not_in_effect(settings()) == []
 
 
@@ -184,8 +207,10 @@ def test_a_log_folder_that_cannot_be_used_stops_the_start(settings: Build, log_d
 async def test_the_credential_goes_where_it_belongs_and_nowhere_else(settings: Build) -> None:
     good = {"id": "x", "choices": [{"index": 0, "message": {"content": "hi"}}]}
     async with Upstream(answering(200, good)) as one, Upstream(answering(200, good)) as other:
-        models = {"one": [{"provider": "openai", "base_url": one.url, "api_key": "sk-for-one"}],
-                  "other": [{"provider": "openai", "preset": "vllm", "base_url": other.url}]}
+        models = {
+            "one": [{"provider": "openai", "base_url": one.url, "api_key": "sk-for-one"}],
+            "other": [{"provider": "openai", "preset": "vllm", "base_url": other.url}],
+        }
         async with Stack(settings(models)) as stack:
             await stack.call("chat", {"model": "one", "messages": USER})
             await stack.call("chat", {"model": "other", "messages": USER})

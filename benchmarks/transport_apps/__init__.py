@@ -1,1 +1,1 @@
-"""Bare ASGI pass-throughs, one file per HTTP client: the transport and nothing of the gateway. Not for use."""
+"""Bare ASGI pass-throughs, one for each HTTP client: the transport and nothing of the gateway."""

@@ -106,7 +106,11 @@ class Stack:
         metrics = Metrics()
         self.settings = settings
         self.parts = Parts(
-            clock=clock, ids=Ids(seed), luck=random.Random(seed), metrics=metrics, transport=Transport(),
+            clock=clock,
+            ids=Ids(seed),
+            luck=random.Random(seed),
+            metrics=metrics,
+            transport=Transport(),
             log=_request_log(settings, clock, metrics),
         )
         self.table, self.handler = self._build(settings)
@@ -133,24 +137,32 @@ class Stack:
             handler = policy(handler)
         return table, handler
 
-    async def call(self, operation: Operation, body: dict[str, Any] | bytes, *, traceparent: str | None = None,
-                   allow_dropped: bool = False) -> Reply:
+    async def call(
+        self,
+        operation: Operation,
+        body: dict[str, Any] | bytes,
+        *,
+        traceparent: str | None = None,
+        allow_dropped: bool = False,
+    ) -> Reply:
         """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         parent = read_traceparent(traceparent) if traceparent else None
         parts = self.parts
-        return await self.handler(Call(
-            operation=operation,
-            body=raw,
-            view=DIALECTS[operation].view(raw),
-            request_id=parts.ids.request_id(),
-            trace_id=parent.trace_id if parent else parts.ids.trace_id(),
-            span_id=parts.ids.span_id(),
-            parent_span_id=parent.span_id if parent else None,
-            started_at_s=parts.clock.now_s(),
-            started_s=parts.clock.monotonic_s(),
-            allow_dropped=allow_dropped,
-        ))
+        return await self.handler(
+            Call(
+                operation=operation,
+                body=raw,
+                view=DIALECTS[operation].view(raw),
+                request_id=parts.ids.request_id(),
+                trace_id=parent.trace_id if parent else parts.ids.trace_id(),
+                span_id=parts.ids.span_id(),
+                parent_span_id=parent.span_id if parent else None,
+                started_at_s=parts.clock.now_s(),
+                started_s=parts.clock.monotonic_s(),
+                allow_dropped=allow_dropped,
+            )
+        )
 
     async def aclose(self) -> None:
         """Flush the log and close every connection."""
@@ -160,8 +172,9 @@ class Stack:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.aclose()
 
     # --- what the control plane shows ---
@@ -178,12 +191,21 @@ class Stack:
 
     def models(self) -> list[dict[str, Any]]:
         return [
-            {"name": model.name, "strategy": model.strategy, "deployments": [
-                {"name": deployment.name, "provider": deployment.provider.name, "model": deployment.model,
-                 "base_url": deployment.base_url, "weight": deployment.weight,
-                 "has_secret": deployment.has_secret}
-                for deployment in model.deployments
-            ]}
+            {
+                "name": model.name,
+                "strategy": model.strategy,
+                "deployments": [
+                    {
+                        "name": deployment.name,
+                        "provider": deployment.provider.name,
+                        "model": deployment.model,
+                        "base_url": deployment.base_url,
+                        "weight": deployment.weight,
+                        "has_secret": deployment.has_secret,
+                    }
+                    for deployment in model.deployments
+                ],
+            }
             for model in self.table.models
         ]
 
@@ -199,8 +221,9 @@ class Stack:
         return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
 
 
-def build_gateway(settings: Settings | None = None, *, file: Path | None = None,
-                  values: Mapping[str, Any] | None = None) -> Application:
+def build_gateway(
+    settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
+) -> Application:
     """The ASGI application over a `Stack`.
 
     A reload reads the same file again, under ``values`` (what the command line says). Without a file at the start it
@@ -210,9 +233,16 @@ def build_gateway(settings: Settings | None = None, *, file: Path | None = None,
     file = file or default_file()
     stack = Stack(settings or load_settings(file, **values))
     parts = stack.parts
-    data_plane = DataPlane(handler=stack.handler, limits=stack.settings.server, dialects=DIALECTS,
-                           conversational=CONVERSATIONAL, sink=parts.log, metrics=parts.metrics, clock=parts.clock,
-                           ids=parts.ids)
+    data_plane = DataPlane(
+        handler=stack.handler,
+        limits=stack.settings.server,
+        dialects=DIALECTS,
+        conversational=CONVERSATIONAL,
+        sink=parts.log,
+        metrics=parts.metrics,
+        clock=parts.clock,
+        ids=parts.ids,
+    )
     workers = WorkerMetrics(Path(os.environ[WORKERS_DIR_VARIABLE])) if WORKERS_DIR_VARIABLE in os.environ else None
     started_at_s = parts.clock.now_s()
 
@@ -235,9 +265,14 @@ def build_gateway(settings: Settings | None = None, *, file: Path | None = None,
             parts.log.after_flush = lambda: workers.publish(snapshot())
 
     lifecycle = GatewayLifecycle(
-        on_start=start, on_stop=stack.aclose, reload=reload, in_flight=lambda: parts.metrics.in_flight,
-        degradations=stack.degradations, drain_s=stack.settings.server.drain_seconds,
-        drain_delay_s=stack.settings.server.drain_delay_seconds, now_s=parts.clock.now_s,
+        on_start=start,
+        on_stop=stack.aclose,
+        reload=reload,
+        in_flight=lambda: parts.metrics.in_flight,
+        degradations=stack.degradations,
+        drain_s=stack.settings.server.drain_seconds,
+        drain_delay_s=stack.settings.server.drain_delay_seconds,
+        now_s=parts.clock.now_s,
     )
     return Application(
         data_plane=data_plane,
@@ -270,20 +305,30 @@ def not_in_effect(settings: Settings) -> list[str]:
 
 def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestLog:
     log = settings.log
-    file = LogFile(log.dir / LOG_NAME, rotate_bytes=log.rotate_megabytes * 1_000_000,
-                   rotate_age_s=log.rotate_hours * 3600)
+    file = LogFile(
+        log.dir / LOG_NAME, rotate_bytes=log.rotate_megabytes * 1_000_000, rotate_age_s=log.rotate_hours * 3600
+    )
     try:
         hash_key = load_hash_key(log.dir)
     except OSError as exc:
         raise ConfigError([f"log.dir: {str(log.dir)!r}: cannot be used: {exc}"]) from exc
-    return RequestLog(file, clock=clock, hash_key=hash_key, capture=log.capture_messages,
-                      flush_interval_s=log.flush_milliseconds / 1000, on_batch=metrics.observe)
+    return RequestLog(
+        file,
+        clock=clock,
+        hash_key=hash_key,
+        capture=log.capture_messages,
+        flush_interval_s=log.flush_milliseconds / 1000,
+        on_batch=metrics.observe,
+    )
 
 
 # --- from settings to deployments -------------------------------------------------------------------------------
 
 _HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
-    "openai": OpenAIProvider, "azure": AzureProvider, "anthropic": AnthropicProvider, "gemini": GeminiProvider,
+    "openai": OpenAIProvider,
+    "azure": AzureProvider,
+    "anthropic": AnthropicProvider,
+    "gemini": GeminiProvider,
 }
 _TARGETS: dict[str, UpstreamDialect] = {"anthropic": MessagesDialect(), "gemini": GeminiDialect()}
 
@@ -311,22 +356,24 @@ def _models(settings: Settings, clock: Clock, transport: Transport) -> Iterable[
     return models
 
 
-def _deployment(model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock,
-                transport: Transport) -> Deployment:
+def _deployment(
+    model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
+) -> Deployment:
     upstream = wanted.model or (None if "*" in model else model)
     name = wanted.name or f"{model}/{number}"
     if wanted.provider == "mock":
         options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
-        mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL,
-                            monotonic_s=clock.monotonic_s)
+        mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s)
         return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight)
     provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
-    return Deployment(name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret,
-                      weight=wanted.weight)
+    return Deployment(
+        name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret, weight=wanted.weight
+    )
 
 
-def _http_provider(wanted: DeploymentSettings, settings: Settings, clock: Clock,
-                   transport: Transport) -> tuple[Provider, str, bool]:
+def _http_provider(
+    wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
+) -> tuple[Provider, str, bool]:
     kind = _HTTP_PROVIDERS[wanted.provider]
     preset = PRESETS[wanted.preset] if wanted.preset else None
     base_url = wanted.base_url or (preset.base_url if preset else None)
@@ -340,18 +387,31 @@ def _http_provider(wanted: DeploymentSettings, settings: Settings, clock: Clock,
     if secret is not None and not (secret.isprintable() and secret.isascii()):
         raise ValueError("the credential holds control characters (a line break at its end?) or is not ASCII")
     newer = base_url is None or wanted.provider == "azure"
-    chat = ChatDialect(preset.max_tokens_field if preset else "max_completion_tokens" if newer else "max_tokens",
-                       asks_usage=preset.asks_usage if preset else True)
+    chat = ChatDialect(
+        preset.max_tokens_field if preset else "max_completion_tokens" if newer else "max_tokens",
+        asks_usage=preset.asks_usage if preset else True,
+    )
     target = _TARGETS.get(wanted.provider, chat)
     native = frozenset(wanted.operations) if wanted.operations is not None else preset.native if preset else None
     resolved = base_url or kind.default_base_url or ""
     llm = settings.llm
     common: dict[str, Any] = {
-        "base_url": resolved, "secret": secret, "transport": transport, "dialects": DIALECTS,
-        "conversational": CONVERSATIONAL, "target": target, "monotonic_s": clock.monotonic_s, "native": native,
-        "extra_headers": wanted.headers, "asks_usage": preset.asks_usage if preset else True,
-        "timeouts": Timeouts(connect_s=llm.connect_timeout_seconds, first_byte_s=llm.first_byte_timeout_seconds,
-                             idle_s=llm.idle_timeout_seconds, total_s=wanted.timeout_seconds or llm.timeout_seconds),
+        "base_url": resolved,
+        "secret": secret,
+        "transport": transport,
+        "dialects": DIALECTS,
+        "conversational": CONVERSATIONAL,
+        "target": target,
+        "monotonic_s": clock.monotonic_s,
+        "native": native,
+        "extra_headers": wanted.headers,
+        "asks_usage": preset.asks_usage if preset else True,
+        "timeouts": Timeouts(
+            connect_s=llm.connect_timeout_seconds,
+            first_byte_s=llm.first_byte_timeout_seconds,
+            idle_s=llm.idle_timeout_seconds,
+            total_s=wanted.timeout_seconds or llm.timeout_seconds,
+        ),
     }
     if wanted.provider == "azure":
         return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret is not None

@@ -60,8 +60,9 @@ def load_settings(file: Path | None = None, **values: Any) -> Settings:
         source = f"the configuration (file {path})" if path else "the configuration"
         raise ConfigError([_explain(error) for error in exc.errors()], source=source) from exc
     except SettingsError as exc:
-        raise ConfigError([f"{exc}: a whole section in one variable is given as JSON"], source="the environment"
-                          ) from exc
+        raise ConfigError(
+            [f"{exc}: a whole section in one variable is given as JSON"], source="the environment"
+        ) from exc
     finally:
         _YamlFile.path = None
 
@@ -77,8 +78,9 @@ def default_file() -> Path | None:
 class _Loaded(BaseSettings, Settings):
     """`Settings` filled from the sources in their order."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__",
-                                      env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -89,8 +91,12 @@ class _Loaded(BaseSettings, Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, _ContractVariables(settings_cls), EnvSettingsSource(settings_cls),
-                _YamlFile(settings_cls))
+        return (
+            init_settings,
+            _ContractVariables(settings_cls),
+            EnvSettingsSource(settings_cls),
+            _YamlFile(settings_cls),
+        )
 
 
 class _ContractVariables(PydanticBaseSettingsSource):
@@ -147,11 +153,13 @@ class _StrictLoader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is not a text; put it in quotes",
-                                                        key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is not a text; put it in quotes", key_node.start_mark
+                )
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice",
-                                                        key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 

@@ -31,8 +31,18 @@ to their own error types.
 
 from typing import ClassVar, Literal
 
-Kind = Literal["invalid_request", "authentication", "permission", "not_found", "too_large", "rate_limit", "upstream",
-               "overloaded", "timeout", "internal"]
+Kind = Literal[
+    "invalid_request",
+    "authentication",
+    "permission",
+    "not_found",
+    "too_large",
+    "rate_limit",
+    "upstream",
+    "overloaded",
+    "timeout",
+    "internal",
+]
 
 
 class LLMOpsError(Exception):

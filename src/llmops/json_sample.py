@@ -182,8 +182,10 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     for name in ("required", "allOf"):
         if _list(one, name) and _list(other, name):
             merged[name] = [*one[name], *other[name]]
-    for tighter, names in ((max, ("minimum", "exclusiveMinimum", "minLength", "minItems")),
-                           (min, ("maximum", "exclusiveMaximum", "maxLength", "maxItems"))):
+    for tighter, names in (
+        (max, ("minimum", "exclusiveMinimum", "minLength", "minItems")),
+        (min, ("maximum", "exclusiveMaximum", "maxLength", "maxItems")),
+    ):
         for name in names:
             ours, theirs = _number(one, name), _number(other, name)
             if ours is not None and theirs is not None:

@@ -27,8 +27,13 @@ class ServerSettings(_Section):
     header_limit_bytes: int = Field(16_384, ge=1024, le=65_536, description="Largest single request header.")
     nesting_limit: int = Field(64, ge=8, le=500, description="Deepest nesting of a request's JSON.")
     drain_seconds: float = Field(30.0, ge=0, le=3600, description="Time for calls under way after SIGTERM.")
-    drain_delay_seconds: float = Field(1.0, ge=0, le=300, description="After SIGTERM, how long new calls are still "
-                                       "taken while /ready already says 503, so that a load balancer can turn away.")
+    drain_delay_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=300,
+        description="After SIGTERM, how long new calls are still "
+        "taken while /ready already says 503, so that a load balancer can turn away.",
+    )
 
 
 class LLMSettings(_Section):
@@ -36,15 +41,17 @@ class LLMSettings(_Section):
 
     provider: ProviderName = Field("mock", description="Provider of the default model.")
     model: str = Field("mock", min_length=1, max_length=200, description="The default model's name.")
-    openai_base_url: str | None = Field(None, description="Base URL for the provider `openai` where a deployment "
-                                        "names none.")
+    openai_base_url: str | None = Field(
+        None, description="Base URL for the provider `openai` where a deployment names none."
+    )
     timeout_seconds: float = Field(120.0, gt=0, le=3600, description="A call's total time.")
     connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Time to connect to an upstream.")
     first_byte_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time until an upstream answers.")
     idle_timeout_seconds: float = Field(30.0, gt=0, le=3600, description="Longest silence inside an upstream's answer.")
     max_retries: int = Field(2, ge=0, le=10, description="Retries of a failed call. Not in effect yet.")
-    json_repair_attempts: int = Field(0, ge=0, le=5, description="How often an answer that breaks its JSON contract is "
-                                      "asked for again.")
+    json_repair_attempts: int = Field(
+        0, ge=0, le=5, description="How often an answer that breaks its JSON contract is asked for again."
+    )
 
 
 class CacheSettings(_Section):
@@ -95,15 +102,20 @@ class DeploymentSettings(_Section):
     name: str | None = Field(None, min_length=1, max_length=100, description="Unique; default `<model>/<n>`.")
     provider: ProviderName = Field(description="Which adapter.")
     preset: PresetName | None = Field(None, description="A known OpenAI-compatible server (provider `openai` only).")
-    model: str | None = Field(None, min_length=1, max_length=200, description="The model's name at the provider; "
-                              "default: the name the client asked for.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The model's name at the provider; default: the name the client asked for.",
+    )
     base_url: str | None = Field(None, description="Default: the provider's or preset's own.")
     api_key: SecretStr | None = Field(None, description="The credential; better given by `api_key_env`.")
     api_key_env: str | None = Field(None, description="Variable that holds the credential.")
     api_version: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+$", description="Azure only; default `v1`.")
     headers: dict[str, str] = Field({}, description="More headers for this upstream, e.g. an organisation.")
-    operations: list[OperationName] | None = Field(None, description="What it offers natively, where that differs "
-                                                   "from the provider's or preset's own.")
+    operations: list[OperationName] | None = Field(
+        None, description="What it offers natively, where that differs from the provider's or preset's own."
+    )
     weight: float = Field(1.0, gt=0, le=1_000_000, description="Share of calls under the strategy `weighted`.")
     timeout_seconds: float | None = Field(None, gt=0, le=3600, description="Default: `llm.timeout_seconds`.")
     mock: MockSettings = Field(MockSettings(), description="Only for the provider `mock`.")
@@ -145,8 +157,9 @@ class DeploymentSettings(_Section):
 class ModelSettings(_Section):
     """A public model name and its deployments."""
 
-    strategy: Literal["ordered", "weighted"] = Field("ordered", description="`ordered`: the first takes all; "
-                                                     "`weighted`: each takes its share.")
+    strategy: Literal["ordered", "weighted"] = Field(
+        "ordered", description="`ordered`: the first takes all; `weighted`: each takes its share."
+    )
     deployments: list[DeploymentSettings] = Field(min_length=1, description="Where calls go.")
 
 

@@ -36,17 +36,25 @@ def test_show_says_what_has_no_effect_yet(tmp_path: Path) -> None:
 def test_check_accepts_a_good_file(file: Path, tmp_path: Path) -> None:
     asked = llmops("config", "check", str(file), "--json", folder=tmp_path)
     assert asked.returncode == 0, asked.stderr
-    assert json.loads(asked.stdout) == {"file": str(file), "ok": True, "problems": [], "notes": [],
-                                        "models": ["gpt", "mock"]}
+    assert json.loads(asked.stdout) == {
+        "file": str(file),
+        "ok": True,
+        "problems": [],
+        "notes": [],
+        "models": ["gpt", "mock"],
+    }
     assert not (tmp_path / "runs").exists(), "a check leaves nothing behind"
 
 
-@pytest.mark.parametrize(("content", "problem"), [
-    ("serve: {}", "serve: unknown key; did you mean 'server'?"),
-    ("server: {port: 99999}", "server.port: 99999: must be less than or equal to 65535"),
-    ("models: {claude: [{provider: anthropic}]}", "set the variable ANTHROPIC_API_KEY"),
-    ("server: [", "is not valid YAML"),
-])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("serve: {}", "serve: unknown key; did you mean 'server'?"),
+        ("server: {port: 99999}", "server.port: 99999: must be less than or equal to 65535"),
+        ("models: {claude: [{provider: anthropic}]}", "set the variable ANTHROPIC_API_KEY"),
+        ("server: [", "is not valid YAML"),
+    ],
+)
 def test_check_names_key_value_and_remedy(content: str, problem: str, file: Path, tmp_path: Path) -> None:
     file.write_text(content)
     asked = llmops("config", "check", str(file), folder=tmp_path)

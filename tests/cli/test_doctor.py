@@ -106,8 +106,9 @@ def test_this_machine_has_what_serving_needs() -> None:
 
 async def test_every_missing_credential_is_named(tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
-    file.write_text("models: {a: [{provider: anthropic, api_key_env: NO_SUCH_A}], "
-                    "b: [{provider: gemini, api_key_env: NO_SUCH_B}]}")
+    file.write_text(
+        "models: {a: [{provider: anthropic, api_key_env: NO_SUCH_A}], b: [{provider: gemini, api_key_env: NO_SUCH_B}]}"
+    )
     errors = [found for found in await examine(file, offline=True) if found.verdict == "error"]
     assert [name for name in ("NO_SUCH_A", "NO_SUCH_B") for found in errors if name in found.meaning]
     assert len(errors) == 2 and all(found.advice for found in errors)

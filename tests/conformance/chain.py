@@ -39,8 +39,9 @@ async def chain_to(proxy_url: str, folder: Path) -> AsyncIterator[Chain]:
         "chat": {**there, "operations": ["chat", "embeddings"]},
         "anthropic": {"provider": "anthropic", "base_url": proxy_url, "api_key": KEY},
     }
-    models = {f"{road}/{name}": [{**deployment, "model": name}]
-              for road, deployment in roads.items() for name in MODELS}
+    models = {
+        f"{road}/{name}": [{**deployment, "model": name}] for road, deployment in roads.items() for name in MODELS
+    }
     models["wrong-key"] = [{**there, "api_key": "sk-wrong", "model": "text"}]
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(Gateway(settings_for(folder / "logs", models)))

@@ -57,8 +57,9 @@ async def chat_streamed(chain: Chain) -> None:
 
 
 async def chat_streamed_with_usage(chain: Chain) -> None:
-    stream = await chain.openai.chat.completions.create(model="direct/text", messages=HELLO, stream=True,
-                                                        stream_options={"include_usage": True})
+    stream = await chain.openai.chat.completions.create(
+        model="direct/text", messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
     chunks = [chunk async for chunk in stream]
     true(any(chunk.usage is not None for chunk in chunks), "no usage")
 
@@ -67,17 +68,26 @@ async def chat_tools(chain: Chain) -> None:
     answer = await chain.openai.chat.completions.create(model="direct/tools", messages=HELLO, tools=CHAT_TOOLS)
     calls: list[Any] = list(answer.choices[0].message.tool_calls or [])
     equal([call.function.name for call in calls], NAMES)
-    followed: list[Any] = [*HELLO, answer.choices[0].message, *(
-        {"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in calls)]
+    followed: list[Any] = [
+        *HELLO,
+        answer.choices[0].message,
+        *({"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in calls),
+    ]
     final = await chain.openai.chat.completions.create(model="direct/text", messages=followed, tools=CHAT_TOOLS)
     equal(final.choices[0].message.content, TEXT)
 
 
 async def chat_tools_streamed(chain: Chain) -> None:
-    stream = await chain.openai.chat.completions.create(model="direct/tools", messages=HELLO, tools=CHAT_TOOLS,
-                                                        stream=True)
-    names = [call.function.name async for chunk in stream for choice in chunk.choices
-             for call in choice.delta.tool_calls or [] if call.function and call.function.name]
+    stream = await chain.openai.chat.completions.create(
+        model="direct/tools", messages=HELLO, tools=CHAT_TOOLS, stream=True
+    )
+    names = [
+        call.function.name
+        async for chunk in stream
+        for choice in chunk.choices
+        for call in choice.delta.tool_calls or []
+        if call.function and call.function.name
+    ]
     if not names:
         raise Missing("LiteLLM's mock streams no tool calls")
     equal(names, NAMES)
@@ -124,8 +134,11 @@ async def responses_over_chat_tools(chain: Chain) -> None:
     answer = await chain.openai.responses.create(model="chat/tools", input="Hello", tools=RESPONSES_TOOLS)
     calls = [item for item in answer.output if item.type == "function_call"]
     equal([call.name for call in calls], NAMES)
-    history: list[Any] = [*HELLO, *answer.output, *({"type": "function_call_output", "call_id": call.call_id,
-                                                     "output": "sunny"} for call in calls)]
+    history: list[Any] = [
+        *HELLO,
+        *answer.output,
+        *({"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls),
+    ]
     final = await chain.openai.responses.create(model="chat/text", input=history, tools=RESPONSES_TOOLS)
     equal(final.output_text, TEXT)
 
@@ -145,7 +158,8 @@ async def messages(chain: Chain) -> None:
 
 async def _streams_messages(chain: Chain) -> None:
     async with chain.anthropic_alone.messages.with_streaming_response.create(
-            model="text", max_tokens=99, messages=HELLO, stream=True) as raw:
+        model="text", max_tokens=99, messages=HELLO, stream=True
+    ) as raw:
         kind = raw.headers.get("content-type", "")
     if not kind.startswith("text/event-stream"):
         raise Missing(f"LiteLLM's mock does not stream messages (it sends {kind})")
@@ -171,15 +185,23 @@ async def messages_over_chat_streamed(chain: Chain) -> None:
 
 
 async def messages_over_chat_tools(chain: Chain) -> None:
-    answer = await chain.anthropic.messages.create(model="chat/tools", max_tokens=99, messages=HELLO,
-                                                   tools=MESSAGES_TOOLS)
+    answer = await chain.anthropic.messages.create(
+        model="chat/tools", max_tokens=99, messages=HELLO, tools=MESSAGES_TOOLS
+    )
     calls = [block for block in answer.content if block.type == "tool_use"]
     equal([call.name for call in calls], NAMES)
     equal(answer.stop_reason, "tool_use")
-    history: list[Any] = [*HELLO, {"role": "assistant", "content": answer.content}, {"role": "user", "content": [
-        {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls]}]
-    final = await chain.anthropic.messages.create(model="chat/text", max_tokens=99, messages=history,
-                                                  tools=MESSAGES_TOOLS)
+    history: list[Any] = [
+        *HELLO,
+        {"role": "assistant", "content": answer.content},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls],
+        },
+    ]
+    final = await chain.anthropic.messages.create(
+        model="chat/text", max_tokens=99, messages=history, tools=MESSAGES_TOOLS
+    )
     equal(text_of(final), TEXT)
 
 
@@ -212,8 +234,11 @@ async def refused(asked: Awaitable[Any]) -> Any:
 
 async def error_rate_limit(chain: Chain) -> None:
     for streamed in (False, True):
-        error = await refused(chain.openai.chat.completions.create(  # type: ignore[call-overload]
-            model="direct/slow-down", messages=HELLO, stream=streamed))
+        error = await refused(
+            chain.openai.chat.completions.create(  # type: ignore[call-overload]
+                model="direct/slow-down", messages=HELLO, stream=streamed
+            )
+        )
         true(isinstance(error, openai.RateLimitError), f"{error!r} instead of a RateLimitError")
     other = await refused(chain.anthropic.messages.create(model="chat/slow-down", max_tokens=9, messages=HELLO))
     true(isinstance(other, anthropic.RateLimitError), f"{other!r} instead of a RateLimitError")
@@ -242,9 +267,27 @@ async def error_of_our_credential(chain: Chain) -> None:
 
 
 CHECKS: list[Check] = [
-    chat, chat_streamed, chat_streamed_with_usage, chat_tools, chat_tools_streamed, embeddings,
-    responses, responses_streamed, responses_over_chat, responses_over_chat_streamed, responses_over_chat_tools,
-    messages, messages_streamed, messages_over_chat, messages_over_chat_streamed, messages_over_chat_tools,
-    chat_over_messages, chat_over_messages_streamed, responses_over_messages,
-    error_rate_limit, error_context_window, error_of_the_server, error_of_our_credential,
+    chat,
+    chat_streamed,
+    chat_streamed_with_usage,
+    chat_tools,
+    chat_tools_streamed,
+    embeddings,
+    responses,
+    responses_streamed,
+    responses_over_chat,
+    responses_over_chat_streamed,
+    responses_over_chat_tools,
+    messages,
+    messages_streamed,
+    messages_over_chat,
+    messages_over_chat_streamed,
+    messages_over_chat_tools,
+    chat_over_messages,
+    chat_over_messages_streamed,
+    responses_over_messages,
+    error_rate_limit,
+    error_context_window,
+    error_of_the_server,
+    error_of_our_credential,
 ]

@@ -9,8 +9,12 @@ from llmops.types import Operation
 from ..fakes.wires import ARGUMENTS
 
 DIALECTS: tuple[Operation, ...] = ("chat", "responses", "messages")
-SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"],
-          "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "integer"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -46,22 +50,34 @@ def write(operation: Operation, ask: Ask, model: str = "m", **more: Any) -> dict
 def _write_chat(ask: Ask) -> dict[str, Any]:
     content: Any = ask.text
     if ask.image:
-        content = [{"type": "text", "text": ask.text},
-                   {"type": "image_url", "image_url": {"url": f"data:{ask.image[0]};base64,{ask.image[1]}"}}]
+        content = [
+            {"type": "text", "text": ask.text},
+            {"type": "image_url", "image_url": {"url": f"data:{ask.image[0]};base64,{ask.image[1]}"}},
+        ]
     messages: list[dict[str, Any]] = [{"role": "system", "content": ask.system}] if ask.system else []
     messages.append({"role": "user", "content": content})
     if ask.results:
-        messages.append({"role": "assistant", "content": None, "tool_calls": [
-            {"id": id_, "type": "function", "function": {"name": name, "arguments": json.dumps(ARGUMENTS)}}
-            for id_, name, _ in ask.results]})
+        messages.append(
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": id_, "type": "function", "function": {"name": name, "arguments": json.dumps(ARGUMENTS)}}
+                    for id_, name, _ in ask.results
+                ],
+            }
+        )
         messages += [{"role": "tool", "tool_call_id": id_, "content": gave} for id_, _, gave in ask.results]
     body: dict[str, Any] = {"messages": messages, "max_tokens": ask.max_tokens}
     if ask.tools:
-        body["tools"] = [{"type": "function", "function": {"name": name, "parameters": PARAMETERS}}
-                         for name in ask.tools]
+        body["tools"] = [
+            {"type": "function", "function": {"name": name, "parameters": PARAMETERS}} for name in ask.tools
+        ]
     if ask.schema:
-        body["response_format"] = {"type": "json_schema",
-                                   "json_schema": {"name": "out", "schema": ask.schema, "strict": True}}
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "out", "schema": ask.schema, "strict": True},
+        }
     if ask.stream:
         body["stream_options"] = {"include_usage": True}
     return body
@@ -70,11 +86,15 @@ def _write_chat(ask: Ask) -> dict[str, Any]:
 def _write_responses(ask: Ask) -> dict[str, Any]:
     content: Any = ask.text
     if ask.image:
-        content = [{"type": "input_text", "text": ask.text},
-                   {"type": "input_image", "detail": "auto", "image_url": f"data:{ask.image[0]};base64,{ask.image[1]}"}]
+        content = [
+            {"type": "input_text", "text": ask.text},
+            {"type": "input_image", "detail": "auto", "image_url": f"data:{ask.image[0]};base64,{ask.image[1]}"},
+        ]
     items: list[dict[str, Any]] = [{"role": "user", "content": content}]
-    items += [{"type": "function_call", "call_id": id_, "name": name, "arguments": json.dumps(ARGUMENTS)}
-              for id_, name, _ in ask.results]
+    items += [
+        {"type": "function_call", "call_id": id_, "name": name, "arguments": json.dumps(ARGUMENTS)}
+        for id_, name, _ in ask.results
+    ]
     items += [{"type": "function_call_output", "call_id": id_, "output": gave} for id_, _, gave in ask.results]
     body: dict[str, Any] = {"input": items, "max_output_tokens": ask.max_tokens, "store": False}
     if ask.system:
@@ -93,10 +113,22 @@ def _write_messages(ask: Ask) -> dict[str, Any]:
         content = [{"type": "image", "source": source}, {"type": "text", "text": ask.text}]
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if ask.results:
-        messages.append({"role": "assistant", "content": [
-            {"type": "tool_use", "id": id_, "name": name, "input": ARGUMENTS} for id_, name, _ in ask.results]})
-        messages.append({"role": "user", "content": [
-            {"type": "tool_result", "tool_use_id": id_, "content": gave} for id_, _, gave in ask.results]})
+        messages.append(
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": id_, "name": name, "input": ARGUMENTS} for id_, name, _ in ask.results
+                ],
+            }
+        )
+        messages.append(
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": id_, "content": gave} for id_, _, gave in ask.results
+                ],
+            }
+        )
     body: dict[str, Any] = {"messages": messages, "max_tokens": ask.max_tokens}
     if ask.system:
         body["system"] = ask.system
@@ -119,17 +151,25 @@ def read(operation: Operation, raw: bytes) -> Said:
             calls = choice["message"].get("tool_calls") or []
             counts = _counts(usage, "prompt", "completion")
             assert body["object"] == "chat.completion" and usage["total_tokens"] == sum(counts)
-            return Said(choice["message"]["content"] or "",
-                        [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls],
-                        [call["id"] for call in calls], choice["finish_reason"], *counts)
+            return Said(
+                choice["message"]["content"] or "",
+                [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls],
+                [call["id"] for call in calls],
+                choice["finish_reason"],
+                *counts,
+            )
         case "responses":
             return _read_response(body)
         case "messages":
             assert body["type"] == "message" and body["role"] == "assistant"
             calls = [block for block in body["content"] if block["type"] == "tool_use"]
-            return Said("".join(block["text"] for block in body["content"] if block["type"] == "text"),
-                        [(call["name"], call["input"]) for call in calls], [call["id"] for call in calls],
-                        body["stop_reason"], *_anthropic_counts(body["usage"]))
+            return Said(
+                "".join(block["text"] for block in body["content"] if block["type"] == "text"),
+                [(call["name"], call["input"]) for call in calls],
+                [call["id"] for call in calls],
+                body["stop_reason"],
+                *_anthropic_counts(body["usage"]),
+            )
     raise AssertionError(operation)
 
 
@@ -161,10 +201,14 @@ def _read_response(body: dict[str, Any]) -> Said:
     assert body["object"] == "response" and body["status"] == "completed"
     calls = [item for item in body["output"] if item["type"] == "function_call"]
     parts = [part for item in body["output"] if item["type"] == "message" for part in item["content"]]
-    return Said("".join(part["text"] for part in parts),
-                [(call["name"], json.loads(call["arguments"])) for call in calls],
-                [call["call_id"] for call in calls], "tool" if calls else "end",
-                body["usage"]["input_tokens"], body["usage"]["output_tokens"])
+    return Said(
+        "".join(part["text"] for part in parts),
+        [(call["name"], json.loads(call["arguments"])) for call in calls],
+        [call["call_id"] for call in calls],
+        "tool" if calls else "end",
+        body["usage"]["input_tokens"],
+        body["usage"]["output_tokens"],
+    )
 
 
 def _read_chat_stream(events: list[tuple[str, Any]]) -> Said:

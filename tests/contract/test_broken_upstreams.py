@@ -70,9 +70,16 @@ COMPLETE: list[tuple[str, Script, int]] = [
     ("null", answering(200, b"null"), 502),
     ("of another kind", answering(200, b'{"hello": "world"}'), 502),
     ("wrong types", answering(200, b'{"choices": 7, "output": 7, "content": 7, "candidates": 7}'), 502),
-    ("not utf-8", answering(200, b'{"choices": [{"message": {"content": "\xff"}}], "output": [{"type": "\xff"}], '
-                                 b'"content": [{"type": "text", "text": "\xff"}], "candidates": [{"content": '
-                                 b'{"parts": [{"text": "\xff"}]}}]}'), 502),
+    (
+        "not utf-8",
+        answering(
+            200,
+            b'{"choices": [{"message": {"content": "\xff"}}], "output": [{"type": "\xff"}], '
+            b'"content": [{"type": "text", "text": "\xff"}], "candidates": [{"content": '
+            b'{"parts": [{"text": "\xff"}]}}]}',
+        ),
+        502,
+    ),
     ("too deep", answering(200, b'{"choices":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), 502),
     ("redirect", answering(302, b"", {"location": "http://127.0.0.1:1/"}), 502),
     ("204", answering(204, b""), 502),
@@ -194,7 +201,8 @@ async def test_streams_that_break_after_their_first_content(provider: Provider, 
                 assert how != "error event" or "no more room" in error["message"]
         records = await gateway.records()
         assert [line["status"] for line in records] == [
-            {"silence": 504, "error event": 503}.get(how, 502) for how in ENDS for _ in DIALECTS]
+            {"silence": 504, "error event": 503}.get(how, 502) for how in ENDS for _ in DIALECTS
+        ]
         for line in records:
             usage = line["token_usage"]
             assert line["stream"] and line["ttft_ms"] is not None and usage["completion"] > 0

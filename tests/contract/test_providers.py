@@ -170,8 +170,15 @@ async def test_a_caller_may_go_without(provider: Provider, dialect: Operation, l
 
 async def test_a_body_cannot_choose_an_address_a_credential_or_a_header(on: Bench, dialect: Operation) -> None:
     """Fields with such names are data like any other: unknown to translations, passed on by the fast lane."""
-    traps = {"base_url": "http://127.0.0.1:1", "api_base": "http://127.0.0.1:1", "api_key": "sk-stolen",
-             "headers": {"x-stolen": "1"}, "extra_headers": {"x-stolen": "1"}, "api_version": "1999", "timeout": 0}
+    traps = {
+        "base_url": "http://127.0.0.1:1",
+        "api_base": "http://127.0.0.1:1",
+        "api_key": "sk-stolen",
+        "headers": {"x-stolen": "1"},
+        "extra_headers": {"x-stolen": "1"},
+        "api_version": "1999",
+        "timeout": 0,
+    }
     reply = await on.stack.call(dialect, write(dialect, Ask(), **traps), allow_dropped=True)
     assert read(dialect, reply.body).text == TEXT
     (request,) = on.upstream.requests

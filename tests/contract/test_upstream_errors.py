@@ -22,15 +22,32 @@ from .clients import DIALECTS, Ask, write
 
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
 STATUSES = {
-    400: (400, "upstream_rejected"), 401: (502, "upstream_credential"), 403: (502, "upstream_credential"),
-    404: (404, "upstream_rejected"), 408: (504, "upstream_timeout"), 409: (409, "upstream_rejected"),
-    413: (413, "upstream_rejected"), 422: (422, "upstream_rejected"), 429: (429, "upstream_rate_limited"),
-    500: (503, "upstream_unavailable"), 502: (503, "upstream_unavailable"), 503: (503, "upstream_unavailable"),
-    504: (504, "upstream_timeout"), 529: (503, "upstream_unavailable"),
+    400: (400, "upstream_rejected"),
+    401: (502, "upstream_credential"),
+    403: (502, "upstream_credential"),
+    404: (404, "upstream_rejected"),
+    408: (504, "upstream_timeout"),
+    409: (409, "upstream_rejected"),
+    413: (413, "upstream_rejected"),
+    422: (422, "upstream_rejected"),
+    429: (429, "upstream_rate_limited"),
+    500: (503, "upstream_unavailable"),
+    502: (503, "upstream_unavailable"),
+    503: (503, "upstream_unavailable"),
+    504: (504, "upstream_timeout"),
+    529: (503, "upstream_unavailable"),
 }
-ANTHROPIC_TYPES = {400: "invalid_request_error", 404: "not_found_error", 409: "invalid_request_error",
-                   413: "request_too_large", 422: "invalid_request_error", 429: "rate_limit_error",
-                   502: "api_error", 503: "overloaded_error", 504: "timeout_error"}
+ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    404: "not_found_error",
+    409: "invalid_request_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    502: "api_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
 
 
 @dataclass
@@ -89,10 +106,16 @@ async def test_each_status_becomes_ours(provider: Provider, log_dir: Path) -> No
 
 
 RETRY_AFTER = [
-    ({"retry-after": "7"}, 7), ({"retry-after": "0.2"}, 1), ({"retry-after-ms": "2600"}, 3),
-    ({"x-ms-retry-after-ms": "4000"}, 4), ({"retry-after-ms": "1500", "retry-after": "9"}, 2),
-    ({"retry-after": "999999999"}, 86400), ({"retry-after": "-5"}, 1), ({"retry-after": "soon"}, None),
-    ({"retry-after": "nan"}, None), ({}, None),
+    ({"retry-after": "7"}, 7),
+    ({"retry-after": "0.2"}, 1),
+    ({"retry-after-ms": "2600"}, 3),
+    ({"x-ms-retry-after-ms": "4000"}, 4),
+    ({"retry-after-ms": "1500", "retry-after": "9"}, 2),
+    ({"retry-after": "999999999"}, 86400),
+    ({"retry-after": "-5"}, 1),
+    ({"retry-after": "soon"}, None),
+    ({"retry-after": "nan"}, None),
+    ({}, None),
 ]
 
 
@@ -140,9 +163,16 @@ async def test_an_upstream_that_quotes_the_credential_is_not_repeated(provider: 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 async def test_a_callers_own_headers_stay_here(provider: Provider, log_dir: Path) -> None:
     async with served(provider, log_dir) as on:
-        mine = {"Authorization": "Bearer sk-callers-own", "x-api-key": "sk-callers-own", "api-key": "sk-callers-own",
-                "x-goog-api-key": "sk-callers-own", "anthropic-version": "1999-01-01", "OpenAI-Organization": "mine",
-                "Host": "evil.example", "Cookie": "a=b"}
+        mine = {
+            "Authorization": "Bearer sk-callers-own",
+            "x-api-key": "sk-callers-own",
+            "api-key": "sk-callers-own",
+            "x-goog-api-key": "sk-callers-own",
+            "anthropic-version": "1999-01-01",
+            "OpenAI-Organization": "mine",
+            "Host": "evil.example",
+            "Cookie": "a=b",
+        }
         body = write("chat", Ask())
         answer = await on.gateway.post(PATHS["chat"], body, mine)
         assert answer.status == 200, answer.body

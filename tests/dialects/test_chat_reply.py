@@ -27,13 +27,29 @@ DIALECT = ChatDialect()
 PROOF = {"extra_content": {"google": {"thought_signature": "sig"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1.50}'}, **PROOF}
 LOGPROBS = {"content": [{"token": "H", "logprob": -0.5, "bytes": [72], "top_logprobs": []}], "refusal": None}
-MESSAGE = {"role": "assistant", "content": "Hé", "refusal": None, "reasoning_content": "hm", "reasoning_details": [
-    {"index": 0, "type": "reasoning.text", "id": "thought_0", "text": "hm", "signature": "s"}], "tool_calls": [CALL]}
-USAGE = {"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17,
-         "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2}}
-REPLY: dict[str, Any] = {"id": "c-1", "object": "chat.completion", "created": 5, "model": "m-1", "usage": USAGE,
-                         "choices": [{"index": 0, "message": MESSAGE, "logprobs": LOGPROBS,
-                                      "finish_reason": "tool_calls"}]}
+MESSAGE = {
+    "role": "assistant",
+    "content": "Hé",
+    "refusal": None,
+    "reasoning_content": "hm",
+    "reasoning_details": [{"index": 0, "type": "reasoning.text", "id": "thought_0", "text": "hm", "signature": "s"}],
+    "tool_calls": [CALL],
+}
+USAGE = {
+    "prompt_tokens": 10,
+    "completion_tokens": 7,
+    "total_tokens": 17,
+    "prompt_tokens_details": {"cached_tokens": 4},
+    "completion_tokens_details": {"reasoning_tokens": 2},
+}
+REPLY: dict[str, Any] = {
+    "id": "c-1",
+    "object": "chat.completion",
+    "created": 5,
+    "model": "m-1",
+    "usage": USAGE,
+    "choices": [{"index": 0, "message": MESSAGE, "logprobs": LOGPROBS, "finish_reason": "tool_calls"}],
+}
 
 
 def reply(**changes: Any) -> bytes:
@@ -63,16 +79,31 @@ def test_tap_notes_the_outcome() -> None:
 
 def test_tap_takes_the_text_of_the_first_choice_wherever_it_stands() -> None:
     outcome = Outcome()
-    DIALECT.tap_reply(reply(choices=[{"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
-                                     {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"}]), outcome)
+    DIALECT.tap_reply(
+        reply(
+            choices=[
+                {"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
+                {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"},
+            ]
+        ),
+        outcome,
+    )
     assert (outcome.text, outcome.finish_reason, outcome.output_chars) == ("a", "stop", 2)
 
 
 def test_a_reply_is_read() -> None:
     answer = DIALECT.read_reply(reply())
-    assert answer.choices == [Choice(finish_reason="tool_calls", logprobs=LOGPROBS, parts=[
-        Reasoning(text="hm", signature="s"), Text("Hé"),
-        ToolCall(id="c1", name="f", arguments='{"a": 1.50}', signature="sig")])]
+    assert answer.choices == [
+        Choice(
+            finish_reason="tool_calls",
+            logprobs=LOGPROBS,
+            parts=[
+                Reasoning(text="hm", signature="s"),
+                Text("Hé"),
+                ToolCall(id="c1", name="f", arguments='{"a": 1.50}', signature="sig"),
+            ],
+        )
+    ]
     assert (answer.id, answer.model, answer.created_s, answer.lost) == ("c-1", "m-1", 5, [])
 
 
@@ -82,10 +113,19 @@ def test_a_reply_survives_the_round_trip() -> None:
     assert again == REPLY
 
 
-@pytest.mark.parametrize(("wire", "reason"), [
-    ("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"), ("function_call", "tool_calls"),
-    ("content_filter", "content_filter"), ("error", "error"), ("eos", "stop"), (None, "stop"),
-])
+@pytest.mark.parametrize(
+    ("wire", "reason"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("content_filter", "content_filter"),
+        ("error", "error"),
+        ("eos", "stop"),
+        (None, "stop"),
+    ],
+)
 def test_finish_reasons(wire: Any, reason: str) -> None:
     assert DIALECT.read_reply(saying(wire, content="x")).choices[0].finish_reason == reason
 
@@ -96,13 +136,20 @@ def test_the_names_of_compatible_servers_are_understood() -> None:
     cached = DIALECT.read_reply(reply(usage={"prompt_tokens": 5, "completion_tokens": 1, "prompt_cache_hit_tokens": 3}))
     assert cached.usage == Usage(prompt=5, completion=1, cached=3)
     nameless = DIALECT.read_reply(saying(tool_calls=[{"function": {"name": "f"}}, {"id": "x"}]))
-    assert nameless.choices[0].parts == [ToolCall(id="call_0", name="f", arguments=""),
-                                         ToolCall(id="x", name="", arguments="")]
+    assert nameless.choices[0].parts == [
+        ToolCall(id="call_0", name="f", arguments=""),
+        ToolCall(id="x", name="", arguments=""),
+    ]
 
 
 def test_the_stop_sequence_has_vllms_name() -> None:
-    wire = json.loads(DIALECT.write_reply(Answer(id="a", model="m", created_s=1, usage=NO_USAGE, choices=[
-        Choice(parts=[Text("x")], stop_sequence="END")])))
+    wire = json.loads(
+        DIALECT.write_reply(
+            Answer(
+                id="a", model="m", created_s=1, usage=NO_USAGE, choices=[Choice(parts=[Text("x")], stop_sequence="END")]
+            )
+        )
+    )
     assert wire["choices"][0]["stop_reason"] == "END"
     assert DIALECT.read_reply(json.dumps(wire).encode()).choices[0].stop_sequence == "END"
     token = reply(choices=[{"message": {"content": "x"}, "finish_reason": "stop", "stop_reason": 128_001}])
@@ -148,22 +195,47 @@ def test_thoughts_survive_the_round_trip(found: list[Reasoning], text: str, call
         assert again == parts
     else:
         joined = "".join(thought.text for thought in found)
-        assert again == [*([Reasoning(text=joined)] if joined else []), *parts[len(found):]]
+        assert again == [*([Reasoning(text=joined)] if joined else []), *parts[len(found) :]]
 
 
-@given(st.builds(Usage, prompt=st.integers(0, 999), completion=st.integers(0, 999), cached=st.integers(0, 9),
-                 reasoning=st.integers(0, 9)))
+@given(
+    st.builds(
+        Usage,
+        prompt=st.integers(0, 999),
+        completion=st.integers(0, 999),
+        cached=st.integers(0, 9),
+        reasoning=st.integers(0, 9),
+    )
+)
 def test_usage_survives_the_round_trip(usage: Usage) -> None:
     answer = Answer(id="a", model="m", created_s=0, choices=[Choice()], usage=usage)
     assert DIALECT.read_reply(DIALECT.write_reply(answer)).usage == usage
 
 
-@pytest.mark.parametrize("garbage", [
-    b"", b"<html>", b"null", b"[]", b"{}", b"\xff", b'{"error":{"message":"x"}}', reply(choices=None),
-    reply(choices="x"), reply(choices=[None]), reply(usage=5), reply(usage={"prompt_tokens": "7"}), reply(model=5),
-    reply(choices=[{"index": "0"}]), saying(content=5), saying(tool_calls=5), saying(tool_calls=[{"function": 5}]),
-    saying(finish=5), b'{"choices":' + b"[" * 100_000,
-])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"error":{"message":"x"}}',
+        reply(choices=None),
+        reply(choices="x"),
+        reply(choices=[None]),
+        reply(usage=5),
+        reply(usage={"prompt_tokens": "7"}),
+        reply(model=5),
+        reply(choices=[{"index": "0"}]),
+        saying(content=5),
+        saying(tool_calls=5),
+        saying(tool_calls=[{"function": 5}]),
+        saying(finish=5),
+        b'{"choices":' + b"[" * 100_000,
+    ],
+)
 def test_what_is_no_reply_is_broken(garbage: bytes) -> None:
     for read in (lambda body: DIALECT.tap_reply(body, Outcome()), DIALECT.read_reply):
         with pytest.raises(UpstreamBroken):
@@ -173,16 +245,19 @@ def test_what_is_no_reply_is_broken(garbage: bytes) -> None:
 # --- errors -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("error", "kind", "code"), [
-    (InvalidRequest("x", param="n"), "invalid_request_error", "invalid_request"),
-    (UnknownModel("x"), "invalid_request_error", "model_not_found"),
-    (UpstreamRateLimited("x"), "rate_limit_error", "upstream_rate_limited"),
-    (UpstreamUnavailable("x"), "overloaded_error", "upstream_unavailable"),
-    (UpstreamTimeout("x"), "timeout_error", "upstream_timeout"),
-    (UpstreamBroken("x"), "upstream_error", "upstream_broken"),
-    (UpstreamRejected("x", upstream_status=400, code="their_code"), "invalid_request_error", "their_code"),
-    (InternalError("x"), "server_error", "internal_error"),
-])
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (InvalidRequest("x", param="n"), "invalid_request_error", "invalid_request"),
+        (UnknownModel("x"), "invalid_request_error", "model_not_found"),
+        (UpstreamRateLimited("x"), "rate_limit_error", "upstream_rate_limited"),
+        (UpstreamUnavailable("x"), "overloaded_error", "upstream_unavailable"),
+        (UpstreamTimeout("x"), "timeout_error", "upstream_timeout"),
+        (UpstreamBroken("x"), "upstream_error", "upstream_broken"),
+        (UpstreamRejected("x", upstream_status=400, code="their_code"), "invalid_request_error", "their_code"),
+        (InternalError("x"), "server_error", "internal_error"),
+    ],
+)
 def test_errors_are_written_in_openais_words(error: LLMOpsError, kind: str, code: str) -> None:
     expected = {"message": "x", "type": kind, "param": error.param, "code": code, "request_id": "r1"}
     assert json.loads(DIALECT.write_error(error, "r1")) == {"error": expected}
@@ -190,15 +265,20 @@ def test_errors_are_written_in_openais_words(error: LLMOpsError, kind: str, code
     assert json.loads(event.removeprefix(b"data: ")) == {"error": expected} and done == b"data: [DONE]\n\n"
 
 
-@pytest.mark.parametrize(("body", "message", "code", "param"), [
-    (b'{"error":{"message":"m","type":"t","code":"c","param":"p"}}', "m", "c", "p"),
-    (b'{"error":{"message":"m","code":400,"param":["p"]}}', "m", None, None),
-    (b'{"object":"error","message":"m","code":400}', "m", None, None),  # older vLLM
-    (b'{"error":"m"}', "m", None, None),  # Ollama
-    (b'{"detail":"Not Found"}', '{"detail":"Not Found"}', None, None),
-    (b"<html>", "<html>", None, None), (b"", "(no message)", None, None), (b"\xff", "\ufffd", None, None),
-    (b"[" * 300, "[" * 200, None, None),
-])
+@pytest.mark.parametrize(
+    ("body", "message", "code", "param"),
+    [
+        (b'{"error":{"message":"m","type":"t","code":"c","param":"p"}}', "m", "c", "p"),
+        (b'{"error":{"message":"m","code":400,"param":["p"]}}', "m", None, None),
+        (b'{"object":"error","message":"m","code":400}', "m", None, None),  # older vLLM
+        (b'{"error":"m"}', "m", None, None),  # Ollama
+        (b'{"detail":"Not Found"}', '{"detail":"Not Found"}', None, None),
+        (b"<html>", "<html>", None, None),
+        (b"", "(no message)", None, None),
+        (b"\xff", "\ufffd", None, None),
+        (b"[" * 300, "[" * 200, None, None),
+    ],
+)
 def test_errors_are_read(body: bytes, message: str, code: str | None, param: str | None) -> None:
     said = DIALECT.read_error(400, body)
     assert (said.message, said.code, said.param) == (message, code, param)

@@ -38,19 +38,41 @@ USAGE = {"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 17}
 
 def a_call(*, keep_text: bool = False, wants_usage: bool = False, choices: int = 1) -> Call:
     view = RequestView(model="m", stream=True, wants_usage=wants_usage, choices=choices)
-    return Call(operation="chat", body=b"", view=view, request_id="r1", trace_id="t", span_id="s", started_at_s=7,
-                started_s=0, keep_text=keep_text)
+    return Call(
+        operation="chat",
+        body=b"",
+        view=view,
+        request_id="r1",
+        trace_id="t",
+        span_id="s",
+        started_at_s=7,
+        started_s=0,
+        keep_text=keep_text,
+    )
 
 
 def chunk(delta: Any = None, finish: str | None = None, index: int = 0, **fields: Any) -> Event:
     choice = {"index": index, "delta": delta or {}, "finish_reason": finish, **fields}
-    return Event(json.dumps({"id": "c-1", "object": "chat.completion.chunk", "created": 5, "model": "m-1",
-                             "choices": [choice]}).encode())
+    return Event(
+        json.dumps(
+            {"id": "c-1", "object": "chat.completion.chunk", "created": 5, "model": "m-1", "choices": [choice]}
+        ).encode()
+    )
 
 
 def usage_chunk() -> Event:
-    return Event(json.dumps({"id": "c-1", "object": "chat.completion.chunk", "created": 5, "model": "m-1",
-                             "choices": [], "usage": USAGE}).encode())
+    return Event(
+        json.dumps(
+            {
+                "id": "c-1",
+                "object": "chat.completion.chunk",
+                "created": 5,
+                "model": "m-1",
+                "choices": [],
+                "usage": USAGE,
+            }
+        ).encode()
+    )
 
 
 def called(index: int, **call: Any) -> dict[str, Any]:
@@ -60,19 +82,29 @@ def called(index: int, **call: Any) -> dict[str, Any]:
 LOGPROBS = {"content": [{"token": "llo", "logprob": -1, "bytes": None, "top_logprobs": []}]}
 PROOF = {"extra_content": {"google": {"thought_signature": "sig"}}}
 STREAM = [
-    chunk({"role": "assistant", "content": ""}), chunk({"reasoning_content": "hm"}), chunk({"content": "Hé"}),
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"reasoning_content": "hm"}),
+    chunk({"content": "Hé"}),
     chunk({"content": "llo"}, logprobs=LOGPROBS),
     chunk(called(0, id="t1", type="function", function={"name": "f", "arguments": ""}, **PROOF)),
     chunk(called(0, function={"arguments": '{"a":'})),
     chunk(called(1, id="t2", type="function", function={"name": "g", "arguments": "{}"})),
-    chunk(called(0, function={"arguments": "1}"})), chunk(finish="tool_calls"), usage_chunk(), DONE,
+    chunk(called(0, function={"arguments": "1}"})),
+    chunk(finish="tool_calls"),
+    usage_chunk(),
+    DONE,
 ]
 DELTAS: list[Delta] = [
-    Started(id="c-1", model="m-1", created_s=5), ReasoningDelta(text="hm"), TextDelta("Hé"),
+    Started(id="c-1", model="m-1", created_s=5),
+    ReasoningDelta(text="hm"),
+    TextDelta("Hé"),
     TextDelta("llo", logprobs=LOGPROBS),
-    ToolCallStarted(index=0, id="t1", name="f", signature="sig"), ToolCallDelta(index=0, arguments='{"a":'),
-    ToolCallStarted(index=1, id="t2", name="g"), ToolCallDelta(index=1, arguments="{}"),
-    ToolCallDelta(index=0, arguments="1}"), Finished(reason="tool_calls"),
+    ToolCallStarted(index=0, id="t1", name="f", signature="sig"),
+    ToolCallDelta(index=0, arguments='{"a":'),
+    ToolCallStarted(index=1, id="t2", name="g"),
+    ToolCallDelta(index=1, arguments="{}"),
+    ToolCallDelta(index=0, arguments="1}"),
+    Finished(reason="tool_calls"),
     UsageReported(Usage(prompt=8, completion=9)),
 ]
 
@@ -115,10 +147,16 @@ def test_tap_forwards_every_byte_however_the_stream_is_cut(sizes: list[int], wan
     assert outcome.text == "Héllo" and outcome.output_chars == len("hm" + "Héllo" + "f" + '{"a":1}' + "g" + "{}")
 
 
-@pytest.mark.parametrize("content", [
-    {"content": "x"}, {"reasoning_content": "x"}, {"reasoning": "x"}, {"refusal": "x"},
-    called(0, id="t", function={"name": "f", "arguments": ""}),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"content": "x"},
+        {"reasoning_content": "x"},
+        {"reasoning": "x"},
+        {"refusal": "x"},
+        called(0, id="t", function={"name": "f", "arguments": ""}),
+    ],
+)
 def test_tap_sees_the_first_content(content: Any) -> None:
     tap = DIALECT.tap_stream(a_call(), Outcome())
     tap.feed([chunk({"role": "assistant", "content": ""}), chunk({"content": None}), chunk(None)])
@@ -183,10 +221,25 @@ def test_an_error_event_is_raised(data: bytes) -> None:
             feed(Event(data))
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"null", b"[]", b"5", b"{", b"\xff", b'{"choices":5}', b'{"choices":[5]}', b'{"choices":[{"delta":"x"}]}',
-    b'{"choices":[{"index":"0"}]}', b'{"usage":[]}', b'{"choices":' + b"[" * 100_000, b"<html>", b"[done]",
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"5",
+        b"{",
+        b"\xff",
+        b'{"choices":5}',
+        b'{"choices":[5]}',
+        b'{"choices":[{"delta":"x"}]}',
+        b'{"choices":[{"index":"0"}]}',
+        b'{"usage":[]}',
+        b'{"choices":' + b"[" * 100_000,
+        b"<html>",
+        b"[done]",
+    ],
+)
 def test_garbage_events_are_broken(data: bytes) -> None:
     for feed in (lambda event: DIALECT.tap_stream(a_call(), Outcome()).feed([event]), DIALECT.stream_reader().feed):
         with pytest.raises(UpstreamBroken):
@@ -214,22 +267,43 @@ def test_tap_and_reader_agree() -> None:
     assert outcome.text == "".join(delta.text for delta in DELTAS if isinstance(delta, TextDelta))
 
 
-@pytest.mark.parametrize(("events", "deltas"), [
-    ([chunk({"reasoning": "a"})], [ReasoningDelta(text="a")]),
-    ([chunk({"reasoning_content": "a", "reasoning_details": [
-        {"type": "reasoning.text", "text": "a", "signature": "s"}, {"type": "reasoning.encrypted", "data": "x"}]})],
-     [ReasoningDelta(text="a"), ReasoningDelta(signature="s"), ReasoningDelta(encrypted="x")]),
-    ([chunk({"reasoning_details": [{"type": "reasoning.text", "text": "a"}]})], [ReasoningDelta(text="a")]),
-    ([chunk({"refusal": "no"})], [RefusalDelta("no")]),
-    ([chunk({"content": "x", "annotations": [{"type": "url_citation"}]})], [TextDelta("x"), Lost("annotations")]),
-    ([chunk({"content": "x"}, index=1)], [TextDelta("x", 1)]),
-    ([chunk({"tool_calls": [{"function": {"name": "f"}}, {"id": "x", "function": {"arguments": "{}"}}]})],
-     [ToolCallStarted(index=0, id="call_0", name="f"), ToolCallStarted(index=1, id="x", name=""),
-      ToolCallDelta(index=1, arguments="{}")]),
-    ([chunk({"content": ""}, logprobs={"content": [{"token": "", "logprob": 0}]})],
-     [TextDelta("", 0, {"content": [{"token": "", "logprob": 0}]})]),
-    ([chunk(finish="stop", stop_reason="END")], [Finished(reason="stop", stop_sequence="END")]),
-])
+@pytest.mark.parametrize(
+    ("events", "deltas"),
+    [
+        ([chunk({"reasoning": "a"})], [ReasoningDelta(text="a")]),
+        (
+            [
+                chunk(
+                    {
+                        "reasoning_content": "a",
+                        "reasoning_details": [
+                            {"type": "reasoning.text", "text": "a", "signature": "s"},
+                            {"type": "reasoning.encrypted", "data": "x"},
+                        ],
+                    }
+                )
+            ],
+            [ReasoningDelta(text="a"), ReasoningDelta(signature="s"), ReasoningDelta(encrypted="x")],
+        ),
+        ([chunk({"reasoning_details": [{"type": "reasoning.text", "text": "a"}]})], [ReasoningDelta(text="a")]),
+        ([chunk({"refusal": "no"})], [RefusalDelta("no")]),
+        ([chunk({"content": "x", "annotations": [{"type": "url_citation"}]})], [TextDelta("x"), Lost("annotations")]),
+        ([chunk({"content": "x"}, index=1)], [TextDelta("x", 1)]),
+        (
+            [chunk({"tool_calls": [{"function": {"name": "f"}}, {"id": "x", "function": {"arguments": "{}"}}]})],
+            [
+                ToolCallStarted(index=0, id="call_0", name="f"),
+                ToolCallStarted(index=1, id="x", name=""),
+                ToolCallDelta(index=1, arguments="{}"),
+            ],
+        ),
+        (
+            [chunk({"content": ""}, logprobs={"content": [{"token": "", "logprob": 0}]})],
+            [TextDelta("", 0, {"content": [{"token": "", "logprob": 0}]})],
+        ),
+        ([chunk(finish="stop", stop_reason="END")], [Finished(reason="stop", stop_sequence="END")]),
+    ],
+)
 def test_chunks_become_deltas(events: list[Event], deltas: list[Delta]) -> None:
     assert read(events)[1:] == deltas
 
@@ -251,7 +325,7 @@ def test_usage_is_written_for_who_asked() -> None:
 
 
 def test_gaps_are_filled_from_the_call() -> None:
-    wire, = write([Started(id="", model="", created_s=0), TextDelta("x")])
+    (wire,) = write([Started(id="", model="", created_s=0), TextDelta("x")])
     assert (wire["id"], wire["model"], wire["created"]) == ("r1", "m", 7)
 
 
@@ -259,7 +333,8 @@ _pieces = st.one_of(
     st.builds(ReasoningDelta, text=st.text(min_size=1, max_size=4)),
     st.builds(ReasoningDelta, signature=st.just("s")),
     st.builds(ReasoningDelta, encrypted=st.text(min_size=1, max_size=4)),
-    st.builds(TextDelta, st.text(min_size=1, max_size=4)), st.builds(RefusalDelta, st.text(min_size=1, max_size=4)),
+    st.builds(TextDelta, st.text(min_size=1, max_size=4)),
+    st.builds(RefusalDelta, st.text(min_size=1, max_size=4)),
 )
 
 
@@ -267,24 +342,33 @@ _pieces = st.one_of(
 def test_the_sdk_puts_any_stream_together_as_a_reply_that_reads_the_same(pieces: list[Delta], calls: int) -> None:
     deltas: list[Delta] = [Started(id="c", model="m", created_s=1), *pieces]
     for index in range(calls):
-        deltas += [ToolCallStarted(index=index, id=f"t{index}", name="f", signature="g"),
-                   ToolCallDelta(index=index, arguments='{"a"'), ToolCallDelta(index=index, arguments=":1}")]
+        deltas += [
+            ToolCallStarted(index=index, id=f"t{index}", name="f", signature="g"),
+            ToolCallDelta(index=index, arguments='{"a"'),
+            ToolCallDelta(index=index, arguments=":1}"),
+        ]
     state: Any = ChatCompletionStreamState()
     for wire in write([*deltas, Finished(reason="stop")]):
         state.handle_chunk(ChatCompletionChunk.model_validate(wire))
-    answer = DIALECT.read_reply(state.current_completion_snapshot.model_dump_json().encode()) if (
-        pieces or calls) else None
+    answer = (
+        DIALECT.read_reply(state.current_completion_snapshot.model_dump_json().encode()) if (pieces or calls) else None
+    )
     parts: list[Any] = answer.choices[0].parts if answer else []
 
     def joined(kind: type, member: str, of: list[Any]) -> str:
         return "".join(getattr(one, member) or "" for one in of if isinstance(one, kind))
 
-    for kinds, member in (((TextDelta, Text), "text"), ((RefusalDelta, Refusal), "text"),
-                          ((ReasoningDelta, Reasoning), "text"), ((ReasoningDelta, Reasoning), "signature"),
-                          ((ReasoningDelta, Reasoning), "encrypted")):
+    for kinds, member in (
+        ((TextDelta, Text), "text"),
+        ((RefusalDelta, Refusal), "text"),
+        ((ReasoningDelta, Reasoning), "text"),
+        ((ReasoningDelta, Reasoning), "signature"),
+        ((ReasoningDelta, Reasoning), "encrypted"),
+    ):
         assert joined(kinds[0], member, deltas) == joined(kinds[1], member, parts)
     assert [part for part in parts if isinstance(part, ToolCall)] == [
-        ToolCall(id=f"t{index}", name="f", arguments='{"a":1}', signature="g") for index in range(calls)]
+        ToolCall(id=f"t{index}", name="f", arguments='{"a":1}', signature="g") for index in range(calls)
+    ]
 
 
 @given(st.binary(max_size=80), st.integers(0, 10))

@@ -26,19 +26,42 @@ def test_it_is_a_client_dialect() -> None:
     assert dialect.name == "embeddings"
 
 
-@pytest.mark.parametrize(("given_input", "views"), [
-    ("grüß", [MessageView("input", "grüß".encode(), 4)]),
-    (["a", ""], [MessageView("input", b"a", 1), MessageView("input", b"", 0)]),
-    ([1, 22], [MessageView("input", b"[1, 22]", 7)]),
-    ([[1, 22], [3]], [MessageView("input", b"[1, 22]", 7), MessageView("input", b"[3]", 3)]),
-])
+@pytest.mark.parametrize(
+    ("given_input", "views"),
+    [
+        ("grüß", [MessageView("input", "grüß".encode(), 4)]),
+        (["a", ""], [MessageView("input", b"a", 1), MessageView("input", b"", 0)]),
+        ([1, 22], [MessageView("input", b"[1, 22]", 7)]),
+        ([[1, 22], [3]], [MessageView("input", b"[1, 22]", 7), MessageView("input", b"[3]", 3)]),
+    ],
+)
 def test_the_view_of_each_kind_of_input(given_input: Any, views: list[MessageView]) -> None:
     view = EMBEDDINGS.view(body(input=given_input, user="u", new_parameter=1))
     assert (view.model, view.user, view.stream, view.messages) == ("m", "u", False, views)
 
 
-BAD_INPUTS: list[Any] = [None, 1, 1.5, True, {}, {"a": 1}, "", [], [[]][0], [None], [{}], [1.5], [True], ["a", 1],
-                         [1, "a"], [["a"]], [[1], "a"], [[1], 2], [[[1]]], [[1.5]]]
+BAD_INPUTS: list[Any] = [
+    None,
+    1,
+    1.5,
+    True,
+    {},
+    {"a": 1},
+    "",
+    [],
+    [[]][0],
+    [None],
+    [{}],
+    [1.5],
+    [True],
+    ["a", 1],
+    [1, "a"],
+    [["a"]],
+    [[1], "a"],
+    [[1], 2],
+    [[[1]]],
+    [[1.5]],
+]
 
 
 @pytest.mark.parametrize("bad", BAD_INPUTS)
@@ -49,11 +72,23 @@ def test_a_bad_input_is_named(bad: Any) -> None:
         assert caught.value.param == "input"
 
 
-@pytest.mark.parametrize("raw", [
-    b"", b"null", b"[]", b"{", b'{"input":"a"}', b'{"model":"m"}', b'{"model":1,"input":"a"}',
-    b'{"model":null,"input":"a"}', b'{"model":"m","input":"a","user":7}', b'{"model":"m","input":"\xff"}',
-    b'{"model":"m","input":["\xff"]}', b'{"model":"m","input":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b'{"input":"a"}',
+        b'{"model":"m"}',
+        b'{"model":1,"input":"a"}',
+        b'{"model":null,"input":"a"}',
+        b'{"model":"m","input":"a","user":7}',
+        b'{"model":"m","input":"\xff"}',
+        b'{"model":"m","input":["\xff"]}',
+        b'{"model":"m","input":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
 def test_a_bad_body(raw: bytes) -> None:
     for reading in (EMBEDDINGS.view, EMBEDDINGS.read_request):
         with pytest.raises(InvalidRequest):
@@ -62,9 +97,12 @@ def test_a_bad_body(raw: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["data", "embedding", "usage", "prompt_tokens", "model"]), inner, max_size=3),
-    max_leaves=8)
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["data", "embedding", "usage", "prompt_tokens", "model"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
 
 
 @given(json_values, json_values)
@@ -88,16 +126,31 @@ def test_the_patch_changes_the_model_alone() -> None:
 
 def test_the_tap_notes_model_and_usage() -> None:
     outcome = Outcome()
-    EMBEDDINGS.tap_reply(b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAA"}],'
-                         b'"model":"real","usage":{"prompt_tokens":5,"total_tokens":5}}', outcome)
+    EMBEDDINGS.tap_reply(
+        b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAA"}],'
+        b'"model":"real","usage":{"prompt_tokens":5,"total_tokens":5}}',
+        outcome,
+    )
     assert (outcome.model, outcome.usage) == ("real", Usage(prompt=5))
     silent = Outcome()
     EMBEDDINGS.tap_reply(b'{"data":[{"embedding":[0.5]}]}', silent)
     assert silent.usage.source == "none"
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"{}", b'{"data":{}}', b'{"data":[null]}', b'{"data":[{}]}',
-                                 b'{"data":[],"usage":{"prompt_tokens":"5"}}', b'{"data":[],"model":1}'])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"data":{}}',
+        b'{"data":[null]}',
+        b'{"data":[{}]}',
+        b'{"data":[],"usage":{"prompt_tokens":"5"}}',
+        b'{"data":[],"model":1}',
+    ],
+)
 def test_garbage_is_no_reply(raw: bytes) -> None:
     with pytest.raises(UpstreamBroken):
         EMBEDDINGS.tap_reply(raw, Outcome())
@@ -105,8 +158,9 @@ def test_garbage_is_no_reply(raw: bytes) -> None:
 
 def test_requests_become_neutral() -> None:
     assert EMBEDDINGS.read_request(body(input="a")) == EmbeddingRequest(inputs=["a"])
-    full = EMBEDDINGS.read_request(body(input=["a", "b"], dimensions=8, encoding_format="base64", user="u",
-                                        truncate="END", nothing=None))
+    full = EMBEDDINGS.read_request(
+        body(input=["a", "b"], dimensions=8, encoding_format="base64", user="u", truncate="END", nothing=None)
+    )
     assert full == EmbeddingRequest(inputs=["a", "b"], dimensions=8, encoding_format="base64", leftover=["truncate"])
 
 
@@ -116,8 +170,10 @@ def test_tokens_cannot_be_translated(tokens: Any) -> None:
         EMBEDDINGS.read_request(body(input=tokens))
 
 
-@pytest.mark.parametrize(("name", "value"), [("dimensions", 0), ("dimensions", "8"), ("dimensions", 1.5),
-                                             ("encoding_format", "int8"), ("encoding_format", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dimensions", 0), ("dimensions", "8"), ("dimensions", 1.5), ("encoding_format", "int8"), ("encoding_format", 1)],
+)
 def test_a_bad_parameter_is_named(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         EMBEDDINGS.read_request(body(input="a", **{name: value}))
@@ -128,8 +184,10 @@ def test_replies_of_numbers() -> None:
     wire = json.loads(EMBEDDINGS.write_reply([[0.5, -1.0], [2.0, 0.0]], "m", Usage(prompt=3)))
     assert wire == {
         "object": "list",
-        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -1.0]},
-                 {"object": "embedding", "index": 1, "embedding": [2.0, 0.0]}],
+        "data": [
+            {"object": "embedding", "index": 0, "embedding": [0.5, -1.0]},
+            {"object": "embedding", "index": 1, "embedding": [2.0, 0.0]},
+        ],
         "model": "m",
         "usage": {"prompt_tokens": 3, "total_tokens": 3},
     }

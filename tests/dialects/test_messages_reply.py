@@ -31,10 +31,23 @@ BLOCKS: list[dict[str, Any]] = [
     {"type": "text", "text": "Hé"},
     {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1.50, "b": "ü"}},
 ]
-USAGE = {"input_tokens": 10, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 3, "output_tokens": 7,
-         "output_tokens_details": {"thinking_tokens": 2}}
-REPLY: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": BLOCKS,
-                         "stop_reason": "tool_use", "stop_sequence": None, "usage": USAGE}
+USAGE = {
+    "input_tokens": 10,
+    "cache_read_input_tokens": 4,
+    "cache_creation_input_tokens": 3,
+    "output_tokens": 7,
+    "output_tokens_details": {"thinking_tokens": 2},
+}
+REPLY: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-x",
+    "content": BLOCKS,
+    "stop_reason": "tool_use",
+    "stop_sequence": None,
+    "usage": USAGE,
+}
 
 
 def reply(**changes: Any) -> bytes:
@@ -66,10 +79,17 @@ def test_tap_lets_unknown_blocks_pass_that_a_translation_must_refuse() -> None:
 
 def test_a_reply_is_read() -> None:
     answer = DIALECT.read_reply(reply())
-    assert answer.choices == [Choice(finish_reason="tool_calls", parts=[
-        Reasoning(text="hm", signature="sig"), Reasoning(encrypted="zzz"), Text("Hé"),
-        ToolCall(id="toolu_1", name="f", arguments=json.dumps(BLOCKS[3]["input"])),
-    ])]
+    assert answer.choices == [
+        Choice(
+            finish_reason="tool_calls",
+            parts=[
+                Reasoning(text="hm", signature="sig"),
+                Reasoning(encrypted="zzz"),
+                Text("Hé"),
+                ToolCall(id="toolu_1", name="f", arguments=json.dumps(BLOCKS[3]["input"])),
+            ],
+        )
+    ]
     assert (answer.id, answer.model) == ("msg_1", "claude-x")
 
 
@@ -79,17 +99,20 @@ def test_a_reply_survives_the_round_trip() -> None:
     assert again == REPLY
 
 
-@pytest.mark.parametrize(("stop", "sequence", "reason", "again"), [
-    ("end_turn", None, "stop", "end_turn"),
-    ("stop_sequence", "END", "stop", "stop_sequence"),
-    ("max_tokens", None, "length", "max_tokens"),
-    ("model_context_window_exceeded", None, "length", "max_tokens"),
-    ("tool_use", None, "tool_calls", "tool_use"),
-    ("refusal", None, "content_filter", "refusal"),
-    ("pause_turn", None, "stop", "end_turn"),
-    ("something_new", None, "stop", "end_turn"),
-    (None, None, "stop", "end_turn"),
-])
+@pytest.mark.parametrize(
+    ("stop", "sequence", "reason", "again"),
+    [
+        ("end_turn", None, "stop", "end_turn"),
+        ("stop_sequence", "END", "stop", "stop_sequence"),
+        ("max_tokens", None, "length", "max_tokens"),
+        ("model_context_window_exceeded", None, "length", "max_tokens"),
+        ("tool_use", None, "tool_calls", "tool_use"),
+        ("refusal", None, "content_filter", "refusal"),
+        ("pause_turn", None, "stop", "end_turn"),
+        ("something_new", None, "stop", "end_turn"),
+        (None, None, "stop", "end_turn"),
+    ],
+)
 def test_stop_reasons(stop: Any, sequence: Any, reason: Any, again: str) -> None:
     text = [{"type": "text", "text": "x"}]
     answer = DIALECT.read_reply(reply(content=text, stop_reason=stop, stop_sequence=sequence))
@@ -111,7 +134,9 @@ def test_agents_see_tool_use_even_where_the_upstream_said_stop() -> None:
 
 def test_reasoning_without_a_proof_is_shown_and_the_opaque_part_kept() -> None:
     assert written(Reasoning(text="hm", encrypted="e"), Reasoning(), Text(""))["content"] == [
-        {"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "redacted_thinking", "data": "e"}]
+        {"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "redacted_thinking", "data": "e"},
+    ]
 
 
 def test_unknown_usage_is_written_as_zeros() -> None:
@@ -119,42 +144,81 @@ def test_unknown_usage_is_written_as_zeros() -> None:
     assert DIALECT.read_reply(reply(usage=None)).usage == NO_USAGE
 
 
-@given(st.builds(Usage, prompt=st.integers(0, 999), completion=st.integers(0, 999), cached=st.integers(0, 9),
-                 cache_write=st.integers(0, 9), reasoning=st.integers(0, 9)))
+@given(
+    st.builds(
+        Usage,
+        prompt=st.integers(0, 999),
+        completion=st.integers(0, 999),
+        cached=st.integers(0, 9),
+        cache_write=st.integers(0, 9),
+        reasoning=st.integers(0, 9),
+    )
+)
 def test_usage_survives_the_round_trip(usage: Usage) -> None:
     answer = Answer(id="a", model="m", created_s=0, choices=[Choice()], usage=usage)
     again = DIALECT.read_reply(DIALECT.write_reply(answer)).usage
     assert again == usage or usage.prompt < usage.cached + usage.cache_write
 
 
-@pytest.mark.parametrize("choices", [
-    [], [Choice(finish_reason="error")],
-    [Choice(parts=[ToolCall(id="t", name="f", arguments='{"a":')], finish_reason="length")],
-    [Choice(parts=[ToolCall(id="t", name="f", arguments="[]")])],
-])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [],
+        [Choice(finish_reason="error")],
+        [Choice(parts=[ToolCall(id="t", name="f", arguments='{"a":')], finish_reason="length")],
+        [Choice(parts=[ToolCall(id="t", name="f", arguments="[]")])],
+    ],
+)
 def test_an_answer_that_a_message_cannot_hold_is_refused(choices: list[Choice]) -> None:
     with pytest.raises(UpstreamBroken):
         DIALECT.write_reply(Answer(id="a", model="m", created_s=0, choices=choices, usage=NO_USAGE))
 
 
-@pytest.mark.parametrize("garbage", [
-    b"", b"<html>", b"null", b"[]", b"{}", b"\xff", b'{"type":"error","error":{"type":"x","message":"y"}}',
-    reply(content=None), reply(content="x"), reply(content=[None]), reply(content=[{}]), reply(content=[5]),
-    reply(content=[{"type": "text", "text": 5}]), reply(usage=5), reply(usage={"input_tokens": -1}),
-    reply(usage={"output_tokens": "7"}), reply(model=5), reply(stop_reason=5), b'{"content":' + b"[" * 100_000,
-])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"type":"error","error":{"type":"x","message":"y"}}',
+        reply(content=None),
+        reply(content="x"),
+        reply(content=[None]),
+        reply(content=[{}]),
+        reply(content=[5]),
+        reply(content=[{"type": "text", "text": 5}]),
+        reply(usage=5),
+        reply(usage={"input_tokens": -1}),
+        reply(usage={"output_tokens": "7"}),
+        reply(model=5),
+        reply(stop_reason=5),
+        b'{"content":' + b"[" * 100_000,
+    ],
+)
 def test_what_is_no_reply_is_broken(garbage: bytes) -> None:
     for read in (lambda body: DIALECT.tap_reply(body, Outcome()), DIALECT.read_reply):
         with pytest.raises(UpstreamBroken):
             read(garbage)
 
 
-@pytest.mark.parametrize("block", [
-    {"type": "text"}, {"type": "thinking"}, {"type": "redacted_thinking"}, {"type": "redacted_thinking", "data": 5},
-    {"type": "redacted_thinking", "data": None}, {"type": "tool_use", "id": "t", "name": "f"},
-    {"type": "tool_use", "id": "t", "name": "f", "input": None}, {"type": "tool_use", "id": "t", "input": {}},
-    {"type": "tool_use", "id": "t", "name": "f", "input": "{}"}, {"type": "image"},
-])
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text"},
+        {"type": "thinking"},
+        {"type": "redacted_thinking"},
+        {"type": "redacted_thinking", "data": 5},
+        {"type": "redacted_thinking", "data": None},
+        {"type": "tool_use", "id": "t", "name": "f"},
+        {"type": "tool_use", "id": "t", "name": "f", "input": None},
+        {"type": "tool_use", "id": "t", "input": {}},
+        {"type": "tool_use", "id": "t", "name": "f", "input": "{}"},
+        {"type": "image"},
+    ],
+)
 def test_blocks_without_their_fields_are_broken(block: dict[str, Any]) -> None:
     with pytest.raises(UpstreamBroken):
         DIALECT.read_reply(reply(content=[block]))
@@ -163,17 +227,20 @@ def test_blocks_without_their_fields_are_broken(block: dict[str, Any]) -> None:
 # --- errors -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("error", "kind"), [
-    (InvalidRequest("x"), "invalid_request_error"),
-    (UnknownModel("x"), "not_found_error"),
-    (UpstreamRateLimited("x"), "rate_limit_error"),
-    (UpstreamUnavailable("x"), "overloaded_error"),
-    (UpstreamTimeout("x"), "timeout_error"),
-    (UpstreamBroken("x"), "api_error"),
-    (UpstreamRejected("x", upstream_status=413), "request_too_large"),
-    (InternalError("x"), "api_error"),
-    (ClientDisconnected("x"), "api_error"),
-])
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (InvalidRequest("x"), "invalid_request_error"),
+        (UnknownModel("x"), "not_found_error"),
+        (UpstreamRateLimited("x"), "rate_limit_error"),
+        (UpstreamUnavailable("x"), "overloaded_error"),
+        (UpstreamTimeout("x"), "timeout_error"),
+        (UpstreamBroken("x"), "api_error"),
+        (UpstreamRejected("x", upstream_status=413), "request_too_large"),
+        (InternalError("x"), "api_error"),
+        (ClientDisconnected("x"), "api_error"),
+    ],
+)
 def test_errors_are_written_in_anthropics_words(error: LLMOpsError, kind: str) -> None:
     expected = {"type": "error", "error": {"type": kind, "message": "x"}, "request_id": "r1"}
     assert json.loads(DIALECT.write_error(error, "r1")) == expected
@@ -186,16 +253,22 @@ def test_an_error_that_does_not_name_its_place_is_led_by_it() -> None:
     assert error["message"] == "top_k: must be a number"
 
 
-@pytest.mark.parametrize(("body", "message", "code"), [
-    (b'{"type":"error","error":{"type":"overloaded_error","message":"busy"},"request_id":"r"}', "busy",
-     "overloaded_error"),
-    (b'{"error":{"message":"busy"}}', "busy", None),
-    (b'{"error":"busy"}', '{"error":"busy"}', None),
-    (b'{"error":{"message":5}}', '{"error":{"message":5}}', None),
-    (b"<html>", "<html>", None),
-    (b"", "(no message)", None),
-    (b"\xff", "\ufffd", None),
-])
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        (
+            b'{"type":"error","error":{"type":"overloaded_error","message":"busy"},"request_id":"r"}',
+            "busy",
+            "overloaded_error",
+        ),
+        (b'{"error":{"message":"busy"}}', "busy", None),
+        (b'{"error":"busy"}', '{"error":"busy"}', None),
+        (b'{"error":{"message":5}}', '{"error":{"message":5}}', None),
+        (b"<html>", "<html>", None),
+        (b"", "(no message)", None),
+        (b"\xff", "\ufffd", None),
+    ],
+)
 def test_errors_are_read(body: bytes, message: str, code: str | None) -> None:
     said = DIALECT.read_error(529, body)
     assert (said.message, said.code) == (message, code)

@@ -41,8 +41,17 @@ WIRE_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def a_call(*, keep_text: bool = False) -> Call:
-    return Call(operation="messages", body=b"", view=RequestView(model="m"), request_id="r1", trace_id="t", span_id="s",
-                started_at_s=0, started_s=0, keep_text=keep_text)
+    return Call(
+        operation="messages",
+        body=b"",
+        view=RequestView(model="m"),
+        request_id="r1",
+        trace_id="t",
+        span_id="s",
+        started_at_s=0,
+        started_s=0,
+        keep_text=keep_text,
+    )
 
 
 def event(kind: str, **fields: Any) -> Event:
@@ -62,31 +71,65 @@ def stop(index: int) -> Event:
 
 
 USED = {"input_tokens": 5, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 1, "output_tokens": 1}
-START = event("message_start", message={"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
-                                        "content": [], "stop_reason": None, "stop_sequence": None, "usage": USED})
+START = event(
+    "message_start",
+    message={
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-x",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": USED,
+    },
+)
 END = event("message_delta", delta={"stop_reason": "tool_use", "stop_sequence": None}, usage={"output_tokens": 9})
 STOP = event("message_stop")
 PING = event("ping")
 STREAM = [
-    START, PING,
-    block(0, type="thinking", thinking="", signature=""), delta(0, "thinking_delta", thinking="hm"),
-    delta(0, "signature_delta", signature="sig"), stop(0),
-    block(1, type="redacted_thinking", data="zzz"), stop(1),
-    block(2, type="text", text=""), delta(2, "text_delta", text="Hé"), delta(2, "text_delta", text="llo"), stop(2),
-    block(3, type="tool_use", id="t1", name="f", input={}), delta(3, "input_json_delta", partial_json=""),
-    delta(3, "input_json_delta", partial_json='{"a":'), delta(3, "input_json_delta", partial_json="1}"), stop(3),
-    block(4, type="tool_use", id="t2", name="g", input={}), delta(4, "input_json_delta", partial_json=""), stop(4),
-    END, STOP,
+    START,
+    PING,
+    block(0, type="thinking", thinking="", signature=""),
+    delta(0, "thinking_delta", thinking="hm"),
+    delta(0, "signature_delta", signature="sig"),
+    stop(0),
+    block(1, type="redacted_thinking", data="zzz"),
+    stop(1),
+    block(2, type="text", text=""),
+    delta(2, "text_delta", text="Hé"),
+    delta(2, "text_delta", text="llo"),
+    stop(2),
+    block(3, type="tool_use", id="t1", name="f", input={}),
+    delta(3, "input_json_delta", partial_json=""),
+    delta(3, "input_json_delta", partial_json='{"a":'),
+    delta(3, "input_json_delta", partial_json="1}"),
+    stop(3),
+    block(4, type="tool_use", id="t2", name="g", input={}),
+    delta(4, "input_json_delta", partial_json=""),
+    stop(4),
+    END,
+    STOP,
 ]
 DELTAS: list[Delta] = [
-    Started(id="msg_1", model="claude-x", created_s=0,
-            usage=Usage(prompt=8, completion=1, cached=2, cache_write=1, source="estimated")),
-    ReasoningDelta(text="hm"), ReasoningDelta(signature="sig"), ReasoningDelta(encrypted="zzz"),
-    TextDelta("Hé"), TextDelta("llo"),
-    ToolCallStarted(index=0, id="t1", name="f"), ToolCallDelta(index=0, arguments='{"a":'),
-    ToolCallDelta(index=0, arguments="1}"), ToolCallStarted(index=1, id="t2", name="g"),
+    Started(
+        id="msg_1",
+        model="claude-x",
+        created_s=0,
+        usage=Usage(prompt=8, completion=1, cached=2, cache_write=1, source="estimated"),
+    ),
+    ReasoningDelta(text="hm"),
+    ReasoningDelta(signature="sig"),
+    ReasoningDelta(encrypted="zzz"),
+    TextDelta("Hé"),
+    TextDelta("llo"),
+    ToolCallStarted(index=0, id="t1", name="f"),
+    ToolCallDelta(index=0, arguments='{"a":'),
+    ToolCallDelta(index=0, arguments="1}"),
+    ToolCallStarted(index=1, id="t2", name="g"),
     ToolCallDelta(index=1, arguments="{}"),
-    Finished(reason="tool_calls"), UsageReported(Usage(prompt=8, completion=9, cached=2, cache_write=1)),
+    Finished(reason="tool_calls"),
+    UsageReported(Usage(prompt=8, completion=9, cached=2, cache_write=1)),
 ]
 
 
@@ -127,7 +170,8 @@ def as_client(wires: list[dict[str, Any]]) -> Any:
         elif wire["type"] == "content_block_delta":
             added, part = wire["delta"], message["content"][-1]
             field = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}.get(
-                added["type"], "json")
+                added["type"], "json"
+            )
             part[field] += added["partial_json" if field == "json" else field]
         elif wire["type"] == "content_block_stop" and (part := message["content"][-1])["json"]:
             part["input"] = json.loads(part["json"])
@@ -161,13 +205,16 @@ def test_tap_forwards_every_byte_however_the_stream_is_cut(sizes: list[int]) -> 
     assert outcome.text == "Héllo" and outcome.output_chars == len("hm" + "Héllo" + "f" + '{"a":1}' + "g")
 
 
-@pytest.mark.parametrize(("before", "content"), [
-    ([START, PING, block(0, type="text", text="")], delta(0, "text_delta", text="x")),
-    ([START, block(0, type="thinking", thinking="")], delta(0, "thinking_delta", thinking="x")),
-    ([START, delta(0, "text_delta", text=""), stop(0)], block(1, type="tool_use", id="t", name="f", input={})),
-    ([START], block(0, type="redacted_thinking", data="z")),
-    ([START], block(0, type="text", text="at once")),
-])
+@pytest.mark.parametrize(
+    ("before", "content"),
+    [
+        ([START, PING, block(0, type="text", text="")], delta(0, "text_delta", text="x")),
+        ([START, block(0, type="thinking", thinking="")], delta(0, "thinking_delta", thinking="x")),
+        ([START, delta(0, "text_delta", text=""), stop(0)], block(1, type="tool_use", id="t", name="f", input={})),
+        ([START], block(0, type="redacted_thinking", data="z")),
+        ([START], block(0, type="text", text="at once")),
+    ],
+)
 def test_tap_sees_the_first_content(before: list[Event], content: Event) -> None:
     tap = DIALECT.tap_stream(a_call(), Outcome())
     tap.feed(before)
@@ -206,7 +253,10 @@ ERRORS: list[tuple[bytes, type[UpstreamError]]] = [
     (b'{"type":"error","error":{"type":"authentication_error","message":"key"}}', UpstreamCredential),
     (b'{"type":"error","error":{"type":"invalid_request_error","message":"bad"}}', UpstreamRejected),
     (b'{"type":"error","error":{"type":"new_error","message":"x"}}', UpstreamBroken),
-    (b'{"type":"error"}', UpstreamBroken), (b"null", UpstreamBroken), (b"\xff", UpstreamBroken), (b"", UpstreamBroken),
+    (b'{"type":"error"}', UpstreamBroken),
+    (b"null", UpstreamBroken),
+    (b"\xff", UpstreamBroken),
+    (b"", UpstreamBroken),
 ]
 
 
@@ -218,9 +268,22 @@ def test_an_error_event_is_raised(data: bytes, error: type[UpstreamError]) -> No
         assert type(caught.value) is error
 
 
-GARBAGE = [b"", b"[DONE]", b"null", b"[]", b"5", b"{", b"\xff", b'{"delta":5}', b"[" * 100_000,
-           b'{"delta":{"text":5,"stop_reason":5}}', b'{"content_block":{}}',
-           b'{"message":[]}', b'{"message":{"usage":{"input_tokens":-1}}}', b'{"type":5}']
+GARBAGE = [
+    b"",
+    b"[DONE]",
+    b"null",
+    b"[]",
+    b"5",
+    b"{",
+    b"\xff",
+    b'{"delta":5}',
+    b"[" * 100_000,
+    b'{"delta":{"text":5,"stop_reason":5}}',
+    b'{"content_block":{}}',
+    b'{"message":[]}',
+    b'{"message":{"usage":{"input_tokens":-1}}}',
+    b'{"type":5}',
+]
 NAMES = [b"content_block_delta", b"content_block_start", b"message_delta", b"message_start", b""]
 
 
@@ -244,13 +307,24 @@ def test_a_stream_is_read() -> None:
 
 
 def test_blocks_that_start_full_are_not_lost() -> None:
-    events = [START, block(0, type="text", text="a"), delta(0, "text_delta", text="b"), stop(0),
-              block(1, type="tool_use", id="t", name="f", input={"x": 1}), stop(1),
-              block(2, type="tool_use", id="u", name="g"), STOP]
+    events = [
+        START,
+        block(0, type="text", text="a"),
+        delta(0, "text_delta", text="b"),
+        stop(0),
+        block(1, type="tool_use", id="t", name="f", input={"x": 1}),
+        stop(1),
+        block(2, type="tool_use", id="u", name="g"),
+        STOP,
+    ]
     assert read(events)[1:] == [
-        TextDelta("a"), TextDelta("b"), ToolCallStarted(index=0, id="t", name="f"),
-        ToolCallDelta(index=0, arguments='{"x": 1}'), ToolCallStarted(index=1, id="u", name="g"),
-        ToolCallDelta(index=1, arguments="{}"), Finished(reason="tool_calls"),
+        TextDelta("a"),
+        TextDelta("b"),
+        ToolCallStarted(index=0, id="t", name="f"),
+        ToolCallDelta(index=0, arguments='{"x": 1}'),
+        ToolCallStarted(index=1, id="u", name="g"),
+        ToolCallDelta(index=1, arguments="{}"),
+        Finished(reason="tool_calls"),
     ]
 
 
@@ -266,17 +340,23 @@ def test_a_stop_sequence_is_kept_and_nothing_is_read_after_the_end() -> None:
     assert not reader.finished and reader.feed(STOP) == [] and reader.finished and reader.feed(START) == []
 
 
-@pytest.mark.parametrize("events", [
-    [block(0, type="text", text="")], [STOP], [END], [START, START],
-    [START, delta(0, "text_delta", text="x")],
-    [START, block(0, type="text", text=""), block(0, type="text", text="")],
-    [START, block(0, type="text", text=""), delta(0, "input_json_delta", partial_json="{")],
-    [START, block(0, type="text", text=""), delta(0, "text_delta")],
-    [START, block(0, type="text", text=""), delta(0, "new_delta", text="x")],
-    [START, block(0, type="server_tool_use", id="t", name="web_search", input={})],
-    [START, block(0, type="tool_use", name="f", input={})],
-    [START, block(0, type="redacted_thinking")],
-])
+@pytest.mark.parametrize(
+    "events",
+    [
+        [block(0, type="text", text="")],
+        [STOP],
+        [END],
+        [START, START],
+        [START, delta(0, "text_delta", text="x")],
+        [START, block(0, type="text", text=""), block(0, type="text", text="")],
+        [START, block(0, type="text", text=""), delta(0, "input_json_delta", partial_json="{")],
+        [START, block(0, type="text", text=""), delta(0, "text_delta")],
+        [START, block(0, type="text", text=""), delta(0, "new_delta", text="x")],
+        [START, block(0, type="server_tool_use", id="t", name="web_search", input={})],
+        [START, block(0, type="tool_use", name="f", input={})],
+        [START, block(0, type="redacted_thinking")],
+    ],
+)
 def test_a_stream_out_of_order_or_beyond_translation_is_broken(events: list[Event]) -> None:
     with pytest.raises(UpstreamBroken):
         read(events)
@@ -292,59 +372,102 @@ def test_a_stream_survives_the_round_trip() -> None:
     written = [wire for wire in wires[:-2] if wire.get("delta") != {"type": "input_json_delta", "partial_json": "{}"}]
     assert written == sent
     assert wires[-2]["delta"] == {"stop_reason": "tool_use", "stop_sequence": None}
-    assert wires[-2]["usage"] == {"input_tokens": 5, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 1,
-                                  "output_tokens": 9}
+    assert wires[-2]["usage"] == {
+        "input_tokens": 5,
+        "cache_read_input_tokens": 2,
+        "cache_creation_input_tokens": 1,
+        "output_tokens": 9,
+    }
 
 
 def test_interleaved_tool_calls_become_blocks_one_after_the_other() -> None:
-    message = as_client(write([
-        Started(id="i", model="m", created_s=0), TextDelta("x"),
-        ToolCallStarted(index=0, id="a", name="f"), ToolCallStarted(index=1, id="b", name="g"),
-        ToolCallDelta(index=1, arguments='{"n":'), ToolCallDelta(index=0, arguments='{"m":'), TextDelta("y"),
-        ToolCallDelta(index=1, arguments="2}"), ToolCallDelta(index=0, arguments="1}"),
-        ToolCallStarted(index=2, id="c", name="h"), Finished(reason="stop"),
-        UsageReported(Usage(prompt=3, completion=4)),
-    ]))
+    message = as_client(
+        write(
+            [
+                Started(id="i", model="m", created_s=0),
+                TextDelta("x"),
+                ToolCallStarted(index=0, id="a", name="f"),
+                ToolCallStarted(index=1, id="b", name="g"),
+                ToolCallDelta(index=1, arguments='{"n":'),
+                ToolCallDelta(index=0, arguments='{"m":'),
+                TextDelta("y"),
+                ToolCallDelta(index=1, arguments="2}"),
+                ToolCallDelta(index=0, arguments="1}"),
+                ToolCallStarted(index=2, id="c", name="h"),
+                Finished(reason="stop"),
+                UsageReported(Usage(prompt=3, completion=4)),
+            ]
+        )
+    )
     assert [(part.type, getattr(part, "text", None) or part.input) for part in message.content] == [
-        ("text", "x"), ("tool_use", {"m": 1}), ("tool_use", {"n": 2}), ("text", "y"), ("tool_use", {})]
+        ("text", "x"),
+        ("tool_use", {"m": 1}),
+        ("tool_use", {"n": 2}),
+        ("text", "y"),
+        ("tool_use", {}),
+    ]
     assert message.stop_reason == "tool_use" and message.usage.output_tokens == 4
 
 
 def test_sequential_tool_calls_are_written_as_they_come() -> None:
     writer = DIALECT.stream_writer(a_call())
-    writer.feed([ToolCallStarted(index=0, id="a", name="f"), ToolCallDelta(index=0, arguments="{}"),
-                 ToolCallStarted(index=1, id="b", name="g")])
+    writer.feed(
+        [
+            ToolCallStarted(index=0, id="a", name="f"),
+            ToolCallDelta(index=0, arguments="{}"),
+            ToolCallStarted(index=1, id="b", name="g"),
+        ]
+    )
     assert b"input_json_delta" in writer.feed([ToolCallDelta(index=1, arguments='{"x"')])
 
 
 def test_thinking_with_a_proof_is_closed_by_it() -> None:
-    message = as_client(write([ReasoningDelta(text="a"), ReasoningDelta(signature="s"), ReasoningDelta(text="b"),
-                               ReasoningDelta(encrypted="e"), TextDelta("t")]))
+    message = as_client(
+        write(
+            [
+                ReasoningDelta(text="a"),
+                ReasoningDelta(signature="s"),
+                ReasoningDelta(text="b"),
+                ReasoningDelta(encrypted="e"),
+                TextDelta("t"),
+            ]
+        )
+    )
     assert [part.type for part in message.content] == ["thinking", "thinking", "redacted_thinking", "text"]
     assert (message.content[0].signature, message.content[1].thinking) == ("s", "b")
 
 
-@pytest.mark.parametrize(("deltas", "reason", "sequence"), [
-    ([], "end_turn", None),
-    ([TextDelta("x"), Finished(reason="length")], "max_tokens", None),
-    ([TextDelta("x"), Finished(reason="stop", stop_sequence="E")], "stop_sequence", "E"),
-    ([RefusalDelta("no"), Finished(reason="stop")], "refusal", None),
-    ([TextDelta("x"), Finished(reason="content_filter")], "refusal", None),
-    ([TextDelta("x"), TextDelta("other", choice=1), Finished(reason="length", choice=1)], "end_turn", None),
-])
+@pytest.mark.parametrize(
+    ("deltas", "reason", "sequence"),
+    [
+        ([], "end_turn", None),
+        ([TextDelta("x"), Finished(reason="length")], "max_tokens", None),
+        ([TextDelta("x"), Finished(reason="stop", stop_sequence="E")], "stop_sequence", "E"),
+        ([RefusalDelta("no"), Finished(reason="stop")], "refusal", None),
+        ([TextDelta("x"), Finished(reason="content_filter")], "refusal", None),
+        ([TextDelta("x"), TextDelta("other", choice=1), Finished(reason="length", choice=1)], "end_turn", None),
+    ],
+)
 def test_stop_reasons_are_written(deltas: list[Delta], reason: str, sequence: str | None) -> None:
     again = Started(id="x", model="x", created_s=0)
     message = as_client(write([Started(id="", model="", created_s=0), *deltas, again]))
     assert (message.stop_reason, message.stop_sequence, message.id, message.model) == (reason, sequence, "r1", "m")
 
 
-@pytest.mark.parametrize("deltas", [
-    [ToolCallDelta(index=0, arguments="{}")],
-    [ToolCallStarted(index=0, id="a", name="f"), ToolCallStarted(index=0, id="a", name="f")],
-    [ToolCallStarted(index=0, id="a", name="f"), ToolCallDelta(index=0, arguments="{}"), TextDelta("x"),
-     ToolCallDelta(index=0, arguments="1")],
-    [TextDelta("x"), Finished(reason="error")],
-])
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [ToolCallDelta(index=0, arguments="{}")],
+        [ToolCallStarted(index=0, id="a", name="f"), ToolCallStarted(index=0, id="a", name="f")],
+        [
+            ToolCallStarted(index=0, id="a", name="f"),
+            ToolCallDelta(index=0, arguments="{}"),
+            TextDelta("x"),
+            ToolCallDelta(index=0, arguments="1"),
+        ],
+        [TextDelta("x"), Finished(reason="error")],
+    ],
+)
 def test_what_a_message_stream_cannot_say_is_broken(deltas: list[Delta]) -> None:
     with pytest.raises(UpstreamBroken):
         DIALECT.stream_writer(a_call()).feed(deltas)
@@ -353,8 +476,9 @@ def test_what_a_message_stream_cannot_say_is_broken(deltas: list[Delta]) -> None
 @st.composite
 def tool_streams(draw: st.DrawFn) -> tuple[list[Delta], str, dict[int, str]]:
     """Text and parallel tool calls in any interleaving that keeps each call's own order."""
-    arguments = draw(st.lists(st.dictionaries(st.text(max_size=2), st.text("{}\"a \\", max_size=4), max_size=2),
-                              max_size=3))
+    arguments = draw(
+        st.lists(st.dictionaries(st.text(max_size=2), st.text('{}"a \\', max_size=4), max_size=2), max_size=3)
+    )
     lanes: list[list[Delta]] = [[TextDelta(text) for text in draw(st.lists(st.text(min_size=1, max_size=3)))]]
     for index, value in enumerate(arguments):
         text = json.dumps(value)
@@ -374,7 +498,7 @@ def test_any_interleaving_is_a_valid_stream_that_loses_nothing(
 ) -> None:
     deltas, text, arguments = stream
     writer = DIALECT.stream_writer(a_call())
-    written = b"".join(writer.feed(deltas[at:at + size]) for at in range(0, len(deltas), size)) + writer.end()
+    written = b"".join(writer.feed(deltas[at : at + size]) for at in range(0, len(deltas), size)) + writer.end()
     message = as_client(checked(written))
     assert "".join(part.text for part in message.content if part.type == "text") == text
     calls = {part.id: part.input for part in message.content if part.type == "tool_use"}

@@ -91,30 +91,40 @@ def test_what_is_written_is_read_again(events: list[tuple[bytes, bytes]], where:
     assert parse(cut(stream, where)) == wanted
 
 
-@pytest.mark.parametrize(("stream", "events"), [
-    (b"data: one\n\n", [Event(b"one")]),
-    (b"data:one\n\n", [Event(b"one")]),
-    (b"data:  one\n\n", [Event(b" one")]),
-    (b"data: one\ndata: two\n\n", [Event(b"one\ntwo")]),
-    (b"data\n\n", [Event(b"")]),
-    (b"data:\ndata:\n\n", [Event(b"\n")]),
-    (b"event: a\ndata: one\nevent: b\n\n", [Event(b"one", b"b")]),
-    (b"event: a\n\ndata: one\n\n", [Event(b"one")]),
-    (b": comment\n\n:\n\ndata: one\n\n", [Event(b"one")]),
-    (b"dat: x\ndatas: y\n data: z\n\n", []),
-    (b"\n\n\n\ndata: one\n\n\n\n\ndata: two\n\n", [Event(b"one"), Event(b"two")]),
-    (b"data: cut off\n", []),
-    (b"data: cut off", []),
-    (b"", []),
-])
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b"data: one\n\n", [Event(b"one")]),
+        (b"data:one\n\n", [Event(b"one")]),
+        (b"data:  one\n\n", [Event(b" one")]),
+        (b"data: one\ndata: two\n\n", [Event(b"one\ntwo")]),
+        (b"data\n\n", [Event(b"")]),
+        (b"data:\ndata:\n\n", [Event(b"\n")]),
+        (b"event: a\ndata: one\nevent: b\n\n", [Event(b"one", b"b")]),
+        (b"event: a\n\ndata: one\n\n", [Event(b"one")]),
+        (b": comment\n\n:\n\ndata: one\n\n", [Event(b"one")]),
+        (b"dat: x\ndatas: y\n data: z\n\n", []),
+        (b"\n\n\n\ndata: one\n\n\n\n\ndata: two\n\n", [Event(b"one"), Event(b"two")]),
+        (b"data: cut off\n", []),
+        (b"data: cut off", []),
+        (b"", []),
+    ],
+)
 def test_the_grammar(stream: bytes, events: list[Event]) -> None:
     assert parse([stream]) == events
 
 
-@pytest.mark.parametrize(("stream", "pending"), [
-    (b"", False), (b"data: a\n\n", False), (b"data: a\n\n\n", False), (b"data: a\n\ndata: b", True),
-    (b"data: a\n", True), (b": comment", True),
-])
+@pytest.mark.parametrize(
+    ("stream", "pending"),
+    [
+        (b"", False),
+        (b"data: a\n\n", False),
+        (b"data: a\n\n\n", False),
+        (b"data: a\n\ndata: b", True),
+        (b"data: a\n", True),
+        (b": comment", True),
+    ],
+)
 def test_a_cut_shows_as_something_pending(stream: bytes, pending: bool) -> None:
     parser = EventParser()
     parser.feed(stream)

@@ -57,13 +57,25 @@ def name_of(value: Any) -> str | None:
 
 
 def a_call(operation: Operation, body: bytes, *, allow_dropped: bool = False, keep_text: bool = False) -> Call:
-    return Call(operation=operation, body=body, view=CONVERSATIONAL[operation].view(body), request_id="r1",
-                trace_id="t", span_id="s", started_at_s=7, started_s=0, allow_dropped=allow_dropped,
-                keep_text=keep_text)
+    return Call(
+        operation=operation,
+        body=body,
+        view=CONVERSATIONAL[operation].view(body),
+        request_id="r1",
+        trace_id="t",
+        span_id="s",
+        started_at_s=7,
+        started_s=0,
+        allow_dropped=allow_dropped,
+        keep_text=keep_text,
+    )
 
 
-HELLO = {"chat": {"messages": [{"role": "user", "content": "Hi"}]}, "responses": {"input": "Hi"},
-         "messages": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}}
+HELLO = {
+    "chat": {"messages": [{"role": "user", "content": "Hi"}]},
+    "responses": {"input": "Hi"},
+    "messages": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9},
+}
 
 
 def hello(dialect: Any, **changes: Any) -> Call:
@@ -74,11 +86,14 @@ def hello(dialect: Any, **changes: Any) -> Call:
 # --- requests ---------------------------------------------------------------------------------------------------
 
 _word = st.text("abc é", min_size=1, max_size=6).filter(str.strip)
-_image = st.builds(Image, data=st.just("QQ=="), media_type=st.just("image/png")) | st.builds(Image, url=st.just("https://x/i"))
+_image = st.builds(Image, data=st.just("QQ=="), media_type=st.just("image/png")) | st.builds(
+    Image, url=st.just("https://x/i")
+)
 _document = st.builds(Document, data=st.just("QQ=="), media_type=st.just("application/pdf"), name=st.just("a.pdf"))
 _user_part = st.builds(Text, _word) | _image | _document | st.builds(Audio, data=st.just("QQ=="), format=st.just("wav"))
 _json = st.dictionaries(_word, st.integers() | st.text("xyz", max_size=3), max_size=2).map(
-    lambda value: json.dumps(value, ensure_ascii=False))
+    lambda value: json.dumps(value, ensure_ascii=False)
+)
 
 
 @st.composite
@@ -88,26 +103,48 @@ def conversations(draw: st.DrawFn) -> Conversation:
     for turn in range(draw(st.integers(1, 3))):
         messages.append(Message("user", draw(st.lists(_user_part, min_size=1, max_size=3))))
         said: list[Part] = [Text(draw(_word))] if draw(st.booleans()) else []
-        calls = [ToolCall(id=f"c{turn}_{number}", name="f", arguments=draw(_json),
-                          signature=draw(st.none() | st.just("sig"))) for number in range(draw(st.integers(0, 2)))]
+        calls = [
+            ToolCall(
+                id=f"c{turn}_{number}", name="f", arguments=draw(_json), signature=draw(st.none() | st.just("sig"))
+            )
+            for number in range(draw(st.integers(0, 2)))
+        ]
         if not (said or calls):
             continue
         messages.append(Message("assistant", [*said, *calls]))
         if calls:
-            messages.append(Message("user", [ToolResult(call_id=call.id, content=[Text(draw(_word))],
-                                                        is_error=draw(st.booleans())) for call in calls]))
-    tools = [Tool(name="f", description=draw(st.none() | _word), parameters={"type": "object", "properties": {}},
-                  strict=draw(st.booleans()))]
+            messages.append(
+                Message(
+                    "user",
+                    [
+                        ToolResult(call_id=call.id, content=[Text(draw(_word))], is_error=draw(st.booleans()))
+                        for call in calls
+                    ],
+                )
+            )
+    tools = [
+        Tool(
+            name="f",
+            description=draw(st.none() | _word),
+            parameters={"type": "object", "properties": {}},
+            strict=draw(st.booleans()),
+        )
+    ]
     return Conversation(
         system=[Text(draw(_word))] if draw(st.booleans()) else [],
         messages=messages,
         tools=tools if draw(st.booleans()) or len(messages) > 1 else [],
         tool_choice=draw(st.none() | st.builds(ToolChoice, st.sampled_from(["auto", "none", "required"]))),
         output=draw(st.none() | st.just(OutputFormat(schema={"type": "object"}))),
-        max_tokens=draw(st.integers(1, 9)), temperature=draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
-        top_p=draw(st.none() | st.just(0.5)), top_k=draw(st.none() | st.just(3)), seed=draw(st.none() | st.just(1)),
-        stop=draw(st.just([]) | st.just(["END"])), user=draw(st.none() | st.just("u")),
-        n=draw(st.none() | st.just(2)), presence_penalty=draw(st.none() | st.just(0.5)),
+        max_tokens=draw(st.integers(1, 9)),
+        temperature=draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
+        top_p=draw(st.none() | st.just(0.5)),
+        top_k=draw(st.none() | st.just(3)),
+        seed=draw(st.none() | st.just(1)),
+        stop=draw(st.just([]) | st.just(["END"])),
+        user=draw(st.none() | st.just("u")),
+        n=draw(st.none() | st.just(2)),
+        presence_penalty=draw(st.none() | st.just(0.5)),
         reasoning=draw(st.none() | st.builds(ReasoningConfig, effort=st.sampled_from(["low", "high"]))),
         stream=draw(st.booleans()),
     )
@@ -138,21 +175,40 @@ def test_a_conversation_survives_every_dialect_that_carries_it(conversation: Con
         assert uncarried.parameters  # without them there is no message left to send
         return
     lost = uncarried.parameters
-    kept = [(message.role, as_told(part, dialect.name)) for number, message in enumerate(conversation.messages)
-            for place, part in enumerate(message.parts) if f"messages[{number}].content[{place}]" not in lost]
+    kept = [
+        (message.role, as_told(part, dialect.name))
+        for number, message in enumerate(conversation.messages)
+        for place, part in enumerate(message.parts)
+        if f"messages[{number}].content[{place}]" not in lost
+    ]
     if any(name.endswith(".extra_content") for name in lost):
-        kept = [(role, msgspec.structs.replace(part, signature=None) if isinstance(part, ToolCall) else part)
-                for role, part in kept]
+        kept = [
+            (role, msgspec.structs.replace(part, signature=None) if isinstance(part, ToolCall) else part)
+            for role, part in kept
+        ]
     assert flattened(again.messages) == kept
     assert again.system == conversation.system and again.leftover == {}
-    for name in ("tools", "max_tokens", "temperature", "top_p", "top_k", "seed", "stop", "user", "n",
-                 "presence_penalty", "reasoning", "stream"):
+    for name in (
+        "tools",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "seed",
+        "stop",
+        "user",
+        "n",
+        "presence_penalty",
+        "reasoning",
+        "stream",
+    ):
         if name not in lost:
             assert getattr(again, name) == getattr(conversation, name), name
     if "tool_choice" not in lost and conversation.tools:
         assert again.tool_choice == conversation.tool_choice
     assert (again.output.schema if again.output else None) == (
-        conversation.output.schema if conversation.output else None)
+        conversation.output.schema if conversation.output else None
+    )
 
 
 @settings(max_examples=60)
@@ -186,13 +242,24 @@ def test_a_request_of_which_nothing_would_be_left_names_what_is_not_carried() ->
 
 
 def test_a_place_is_told_in_the_callers_own_terms() -> None:
-    body = json.dumps({"model": "m", "messages": [
-        {"role": "system", "content": "x"}, {"role": "user", "content": "Go"},
-        {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "["}}]},
-        {"role": "tool", "tool_call_id": "c", "content": "1"},
-        {"role": "user", "content": [{"type": "text", "text": "?"},
-                                     {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}]},
-    ]}).encode()
+    body = json.dumps(
+        {
+            "model": "m",
+            "messages": [
+                {"role": "system", "content": "x"},
+                {"role": "user", "content": "Go"},
+                {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "["}}]},
+                {"role": "tool", "tool_call_id": "c", "content": "1"},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "?"},
+                        {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}},
+                    ],
+                },
+            ],
+        }
+    ).encode()
     for target in (MESSAGES, GeminiDialect()):
         with pytest.raises(InvalidRequest) as caught:
             translate_request(a_call("chat", body), CHAT, target, "m")
@@ -207,18 +274,25 @@ def test_every_pair_carries_a_plain_request(source: Any, target: Any) -> None:
     assert b"Hi" in translate_request(hello(source), source, target, "m")
 
 
-@pytest.mark.parametrize(("target", "part", "uncarried"), [
-    (RESPONSES, Reasoning(text="hm", signature="s"), ["messages[0].content[0]"]),
-    (RESPONSES, Reasoning(signature="s"), ["messages[0].content[0]"]),
-    (RESPONSES, ToolCall(id="c", name="f", arguments="{}", signature="s"), ["messages[0].content[0].extra_content"]),
-    (MESSAGES, ToolCall(id="c", name="f", arguments="{}", signature="s"), ["messages[0].content[0].extra_content"]),
-    (MESSAGES, Reasoning(text="hm"), ["messages[0].content[0]"]),
-    (MESSAGES, Reasoning(text="hm", signature="s", encrypted="x"), ["messages[0].content[0]"]),
-    (CHAT, Reasoning(text="hm", signature="s", encrypted="x"), []),
-    (CHAT, ToolCall(id="c", name="f", arguments="{}", signature="s"), []),
-    (GeminiDialect(), Reasoning(text="hm", encrypted="x"), ["messages[0].content[0]"]),
-    (GeminiDialect(), ToolCall(id="c", name="f", arguments="{}", signature="s"), []),
-])
+@pytest.mark.parametrize(
+    ("target", "part", "uncarried"),
+    [
+        (RESPONSES, Reasoning(text="hm", signature="s"), ["messages[0].content[0]"]),
+        (RESPONSES, Reasoning(signature="s"), ["messages[0].content[0]"]),
+        (
+            RESPONSES,
+            ToolCall(id="c", name="f", arguments="{}", signature="s"),
+            ["messages[0].content[0].extra_content"],
+        ),
+        (MESSAGES, ToolCall(id="c", name="f", arguments="{}", signature="s"), ["messages[0].content[0].extra_content"]),
+        (MESSAGES, Reasoning(text="hm"), ["messages[0].content[0]"]),
+        (MESSAGES, Reasoning(text="hm", signature="s", encrypted="x"), ["messages[0].content[0]"]),
+        (CHAT, Reasoning(text="hm", signature="s", encrypted="x"), []),
+        (CHAT, ToolCall(id="c", name="f", arguments="{}", signature="s"), []),
+        (GeminiDialect(), Reasoning(text="hm", encrypted="x"), ["messages[0].content[0]"]),
+        (GeminiDialect(), ToolCall(id="c", name="f", arguments="{}", signature="s"), []),
+    ],
+)
 def test_a_foreign_proof_is_carried_or_named(target: Any, part: Part, uncarried: list[str]) -> None:
     conversation = Conversation(messages=[Message("assistant", [part]), Message("user", [Text("x")])])
     noted = Uncarried(conversation)
@@ -237,8 +311,9 @@ def test_what_an_answer_says_beside_its_words_is_told_as_dropped() -> None:
     assert call.dropped == ["reply.citations"]
     noted = {"type": "message", "content": [{"type": "output_text", "text": "x", "annotations": [{"type": "a"}]}]}
     call = hello(MESSAGES)
-    translate_reply(json.dumps({"id": "r", "output": [noted], "status": "completed"}).encode(), MESSAGES, RESPONSES,
-                    call, Outcome())
+    translate_reply(
+        json.dumps({"id": "r", "output": [noted], "status": "completed"}).encode(), MESSAGES, RESPONSES, call, Outcome()
+    )
     assert call.dropped == ["reply.annotations"]
 
 
@@ -250,15 +325,27 @@ def test_an_answers_gaps_are_filled_from_the_call() -> None:
 
 
 _thought = st.builds(Reasoning, text=_word, signature=st.none() | st.just("s"))
-_answer_parts = st.tuples(
-    st.lists(_thought, max_size=1), st.lists(st.builds(Text, _word), max_size=1),
-    st.lists(st.builds(ToolCall, id=st.uuids().map(str), name=st.just("f"), arguments=_json,
-                       signature=st.none() | st.just("g")), max_size=2),
-).map(lambda groups: [part for group in groups for part in group]).filter(bool)
+_answer_parts = (
+    st.tuples(
+        st.lists(_thought, max_size=1),
+        st.lists(st.builds(Text, _word), max_size=1),
+        st.lists(
+            st.builds(
+                ToolCall, id=st.uuids().map(str), name=st.just("f"), arguments=_json, signature=st.none() | st.just("g")
+            ),
+            max_size=2,
+        ),
+    )
+    .map(lambda groups: [part for group in groups for part in group])
+    .filter(bool)
+)
 
 
-@given(_answer_parts, st.sampled_from(DIALECTS), st.builds(
-    Usage, prompt=st.integers(0, 99), completion=st.integers(0, 99), reasoning=st.integers(0, 9)))
+@given(
+    _answer_parts,
+    st.sampled_from(DIALECTS),
+    st.builds(Usage, prompt=st.integers(0, 99), completion=st.integers(0, 99), reasoning=st.integers(0, 9)),
+)
 def test_an_answer_survives_every_dialect(parts: list[Part], dialect: Any, usage: Usage) -> None:
     called = any(isinstance(part, ToolCall) for part in parts)
     choice = Choice(parts=parts, finish_reason="tool_calls" if called else "stop")
@@ -289,8 +376,9 @@ def streams(draw: st.DrawFn) -> list[Delta]:
         arguments = draw(_json)
         cut = draw(st.integers(0, len(arguments)))
         deltas.append(ToolCallStarted(index=index, id=f"c{index}", name="f", signature=draw(st.none() | st.just("g"))))
-        pieces.append([ToolCallDelta(index=index, arguments=piece) for piece in (arguments[:cut], arguments[cut:])
-                       if piece])
+        pieces.append(
+            [ToolCallDelta(index=index, arguments=piece) for piece in (arguments[:cut], arguments[cut:]) if piece]
+        )
     if draw(st.booleans()):
         pieces.reverse()
     deltas += [piece for group in pieces for piece in group]
@@ -345,9 +433,18 @@ def test_a_translated_stream_notes_its_outcome(dialect: Any) -> None:
     stream = TranslatedStream(CHAT.stream_reader(), dialect.stream_writer(call), call, outcome)
     stream.take([Started(id="", model="", created_s=0)])
     assert not stream.has_content
-    stream.take([ReasoningDelta(text="hm"), TextDelta("Hé"), Lost("citations"), Lost("citations"),
-                 ToolCallStarted(index=0, id="c", name="f"), ToolCallDelta(index=0, arguments="{}"),
-                 Finished(reason="tool_calls"), UsageReported(Usage(prompt=1, completion=2))])
+    stream.take(
+        [
+            ReasoningDelta(text="hm"),
+            TextDelta("Hé"),
+            Lost("citations"),
+            Lost("citations"),
+            ToolCallStarted(index=0, id="c", name="f"),
+            ToolCallDelta(index=0, arguments="{}"),
+            Finished(reason="tool_calls"),
+            UsageReported(Usage(prompt=1, completion=2)),
+        ]
+    )
     stream.end()
     assert stream.has_content and call.dropped == ["reply.citations"]
     assert (outcome.text, outcome.output_chars, outcome.finish_reason) == ("Hé", 2 + 2 + 1 + 2, "tool_calls")

@@ -81,7 +81,8 @@ def test_the_map_is_drawn() -> None:
 
 def test_no_arrow_points_up() -> None:
     upward = [
-        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}" for arrow in ARROWS
+        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}"
+        for arrow in ARROWS
         if layer_of(arrow.source[0]) < layer_of(arrow.target[0]) and (arrow.file, arrow.target[0]) not in EXCEPTIONS
     ]
     assert upward == []
@@ -90,7 +91,8 @@ def test_no_arrow_points_up() -> None:
 def test_siblings_meet_only_in_the_composition_root() -> None:
     """Two packages of one layer do not know each other, except for the kernel and the surfaces at the top."""
     across = [
-        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}" for arrow in ARROWS
+        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}"
+        for arrow in ARROWS
         if arrow.source[0] != arrow.target[0]
         and layer_of(arrow.source[0]) == layer_of(arrow.target[0]) not in (KERNEL, len(LAYERS) - 1)
     ]
@@ -99,7 +101,8 @@ def test_siblings_meet_only_in_the_composition_root() -> None:
 
 def test_policies_do_not_know_each_other() -> None:
     across = [
-        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}" for arrow in ARROWS
+        f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}"
+        for arrow in ARROWS
         if arrow.source[0] == arrow.target[0] == "policies" and arrow.source[1] != "__init__"
     ]
     assert across == []
@@ -108,7 +111,8 @@ def test_policies_do_not_know_each_other() -> None:
 def test_only_the_composition_root_names_concrete_providers() -> None:
     concrete = {"openai", "azure", "anthropic", "gemini", "mock"}
     naming = {
-        arrow.file for arrow in ARROWS
+        arrow.file
+        for arrow in ARROWS
         if arrow.target[0] == "providers" and set(arrow.target[1:]) & concrete and arrow.source[0] != "providers"
     }
     assert naming == {"app.py"}
@@ -120,10 +124,19 @@ def test_the_exception_is_still_needed() -> None:
 
 @pytest.mark.parametrize("module", ["llmops", "llmops.gateway", "llmops.cli"])
 def test_an_import_pulls_in_nothing_heavy_and_does_nothing(module: str, tmp_path: Path) -> None:
-    script = (f"import sys, threading; import {module}; print(sorted({{name.split('.')[0] for name in sys.modules}})); "
-              "assert threading.active_count() == 1")
-    asked = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment(), capture_output=True,
-                           text=True, check=True, timeout=20)
+    script = (
+        f"import sys, threading; import {module}; print(sorted({{name.split('.')[0] for name in sys.modules}})); "
+        "assert threading.active_count() == 1"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
     heavy = {"fastapi", "pydantic", "uvicorn", "uvloop", "asyncio", "typer", "rich", "yaml", "prometheus_client"}
     assert not heavy & set(ast.literal_eval(asked.stdout))
     assert not list(tmp_path.iterdir())
@@ -132,6 +145,18 @@ def test_an_import_pulls_in_nothing_heavy_and_does_nothing(module: str, tmp_path
 def test_import_takes_less_than_the_promised_time(tmp_path: Path) -> None:
     """0.15 s; the best of five, because other work shares the machine."""
     script = "import time; start = time.perf_counter(); import llmops; print(time.perf_counter() - start)"
-    times = [float(subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment(), check=True,
-                                  capture_output=True, text=True, timeout=20).stdout) for _ in range(5)]
+    times = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", script],
+                cwd=tmp_path,
+                env=environment(),
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=20,
+            ).stdout
+        )
+        for _ in range(5)
+    ]
     assert min(times) <= 0.15

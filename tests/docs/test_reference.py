@@ -73,7 +73,8 @@ def test_the_drawn_error_tree_is_the_real_one() -> None:
     for entry in drawn:
         kind = getattr(errors, entry.name)
         assert kind.__mro__[1].__name__ == next(
-            (other.name for other in reversed(drawn[: drawn.index(entry)]) if other.depth < entry.depth), "Exception")
+            (other.name for other in reversed(drawn[: drawn.index(entry)]) if other.depth < entry.depth), "Exception"
+        )
         assert entry.status in ("", "4xx", str(kind.status))
         assert entry.meaning or entry.name == "LLMOpsError", f"say in errors.py what {entry.name} means"
 
@@ -88,12 +89,15 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize(("line", "problem"), [
-    ("{", "is not JSON"),
-    ("[]", "is not a JSON object"),
-    ('{"timestamp": "yesterday"}', "timestamp is 'yesterday'"),
-    ("{}", "messages_masked is missing"),
-])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ('{"timestamp": "yesterday"}', "timestamp is 'yesterday'"),
+        ("{}", "messages_masked is missing"),
+    ],
+)
 def test_the_log_check_finds_what_is_malformed(line: str, problem: str, tmp_path: Path) -> None:
     log = tmp_path / "gateway.jsonl"
     log.write_text(f"{line}\n")

@@ -35,17 +35,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_a_command_of_the_docs_works(code: str, server: Server, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed here")
-    asked = subprocess.run(["bash", "-euc", code.replace("curl ", "curl --fail-with-body --silent --show-error ")
-                            .replace(PRINTED, server.url)], cwd=tmp_path, capture_output=True, text=True, timeout=30,
-                           check=False)
+    asked = subprocess.run(
+        [
+            "bash",
+            "-euc",
+            code.replace("curl ", "curl --fail-with-body --silent --show-error ").replace(PRINTED, server.url),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert asked.returncode == 0, asked.stdout + asked.stderr
     assert asked.stdout.startswith("{")
 
 
 @pytest.mark.parametrize("code", snippets("python"))
 def test_a_program_of_the_docs_works(code: str, server: Server, tmp_path: Path) -> None:
-    asked = subprocess.run([sys.executable, "-c", code.replace(PRINTED, server.url)], cwd=tmp_path, env=environment(),
-                           capture_output=True, text=True, timeout=30, check=False)
+    asked = subprocess.run(
+        [sys.executable, "-c", code.replace(PRINTED, server.url)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert asked.returncode == 0, asked.stderr
 
 

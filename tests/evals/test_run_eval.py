@@ -17,8 +17,15 @@ from tests.serving import environment
 
 def run(folder: Path, *arguments: str, **env: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     report = folder / "report.json"
-    asked = subprocess.run([sys.executable, "-m", "evals.run_eval", "--report", str(report), *arguments], cwd=folder,
-                           env=environment(env), capture_output=True, text=True, timeout=30, check=False)
+    asked = subprocess.run(
+        [sys.executable, "-m", "evals.run_eval", "--report", str(report), *arguments],
+        cwd=folder,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     return asked, json.loads(report.read_text()) if report.exists() else {}
 
 
@@ -59,9 +66,9 @@ def test_failed_calls_are_values_and_the_status_is_1(tmp_path: Path) -> None:
 
 
 def settings_with(mock: dict[str, Any], folder: Path) -> Settings:
-    return Settings.model_validate({
-        "log": {"dir": str(folder / "logs")}, "models": {"mock": [{"provider": "mock", "mock": mock}]},
-    })
+    return Settings.model_validate(
+        {"log": {"dir": str(folder / "logs")}, "models": {"mock": [{"provider": "mock", "mock": mock}]}}
+    )
 
 
 def test_an_answer_that_breaks_its_schema_is_not_ok_but_no_error(tmp_path: Path) -> None:
@@ -77,12 +84,15 @@ def test_half_of_the_shipped_cases_demand_a_schema() -> None:
     assert sum(case.schema is not None for case in cases) == 5
 
 
-@pytest.mark.parametrize(("content", "problem"), [
-    ("", "no cases"),
-    ('{"id": "a"}', "prompt"),
-    ('{"id": "a", "prompt": "?", "shcema": {}}', "shcema"),
-    ('{"id": "a", "prompt": "?"}\n{"id": "a", "prompt": "?"}', "'a' is there twice"),
-])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "no cases"),
+        ('{"id": "a"}', "prompt"),
+        ('{"id": "a", "prompt": "?", "shcema": {}}', "shcema"),
+        ('{"id": "a", "prompt": "?"}\n{"id": "a", "prompt": "?"}', "'a' is there twice"),
+    ],
+)
 def test_a_bad_file_of_cases_is_said_plainly(content: str, problem: str, tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
     path.write_text(content)
@@ -98,8 +108,10 @@ def test_percentiles_are_by_nearest_rank() -> None:
 def test_a_failed_case_with_a_schema_does_not_comply() -> None:
     cases = [Case(id="a", prompt="?", schema={}), Case(id="b", prompt="?", schema={})]
     nothing = {"prompt": 0, "completion": 0, "total": 0}
-    results = [CaseResult(id="a", ok=True, error=None, json_valid=True, latency_ms=2.0, tokens=nothing),
-               CaseResult(id="b", ok=False, error="x", json_valid=None, latency_ms=9.0, tokens=nothing)]
+    results = [
+        CaseResult(id="a", ok=True, error=None, json_valid=True, latency_ms=2.0, tokens=nothing),
+        CaseResult(id="b", ok=False, error="x", json_valid=None, latency_ms=9.0, tokens=nothing),
+    ]
     summary = summarise(results, cases)
     assert (summary["json_compliance_rate"], summary["error_rate"]) == (0.5, 0.5)
     assert summary["latency_ms"]["max"] == 2.0

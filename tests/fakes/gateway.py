@@ -82,8 +82,9 @@ class Connection:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.writer.close()
         try:
             await self.writer.wait_closed()
@@ -108,8 +109,17 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.log_dir = settings.log.dir
         self.app = build_gateway(settings)
-        self._server = _Server(uvicorn.Config(self.app, lifespan="on", log_config=None, http="httptools",
-                                                     ws="none", access_log=False, timeout_graceful_shutdown=1))
+        self._server = _Server(
+            uvicorn.Config(
+                self.app,
+                lifespan="on",
+                log_config=None,
+                http="httptools",
+                ws="none",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
 
     async def __aenter__(self) -> Self:
         # With its protocol named, or asyncio leaves Nagle's algorithm on and every answer takes 40 ms.
@@ -122,8 +132,9 @@ class Gateway:
             await asyncio.sleep(0.001)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.stopping.set()
         await self._serving
         self._socket.close()

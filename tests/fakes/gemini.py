@@ -6,11 +6,25 @@ from typing import Any, ClassVar
 from .upstream import Request
 from .wires import ARGUMENTS, CACHED, COMPLETION, PROMPT, REASONING, Failure, FakeProvider, Seen, data, missing, split
 
-_WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-          409: "ABORTED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
+_WORDS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 _PATH = re.compile(r"^/v1beta/models/([^/:]+):(generateContent|streamGenerateContent|batchEmbedContents)$")
-USAGE = {"promptTokenCount": PROMPT, "cachedContentTokenCount": CACHED, "thoughtsTokenCount": REASONING,
-         "candidatesTokenCount": COMPLETION - REASONING, "totalTokenCount": PROMPT + COMPLETION}
+USAGE = {
+    "promptTokenCount": PROMPT,
+    "cachedContentTokenCount": CACHED,
+    "thoughtsTokenCount": REASONING,
+    "candidatesTokenCount": COMPLETION - REASONING,
+    "totalTokenCount": PROMPT + COMPLETION,
+}
 
 
 class FakeGemini(FakeProvider):
@@ -32,8 +46,14 @@ class FakeGemini(FakeProvider):
         details = []
         if failure.message.startswith("API key not valid"):
             details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
-        return {"error": {"code": failure.status, "message": failure.message,
-                          "status": _WORDS.get(failure.status, "UNKNOWN"), "details": details}}
+        return {
+            "error": {
+                "code": failure.status,
+                "message": failure.message,
+                "status": _WORDS.get(failure.status, "UNKNOWN"),
+                "details": details,
+            }
+        }
 
     def plain(self, request: Request) -> dict[str, Any] | None:
         if not request.path.endswith(":batchEmbedContents"):
@@ -44,12 +64,15 @@ class FakeGemini(FakeProvider):
         body, path = request.json(), _PATH.match(request.path)
         assert path is not None
         generation = body.get("generationConfig", {})
-        seen = Seen(model=path[1], stream=path[2].startswith("stream"), temperature=generation.get("temperature"),
-                    max_tokens=generation.get("maxOutputTokens"),
-                    schema=generation.get("responseJsonSchema", generation.get("responseSchema")),
-                    system="".join(part["text"] for part in body.get("systemInstruction", {}).get("parts", [])),
-                    tools=[function["name"] for tool in body.get("tools", []) for function in
-                           tool["functionDeclarations"]])
+        seen = Seen(
+            model=path[1],
+            stream=path[2].startswith("stream"),
+            temperature=generation.get("temperature"),
+            max_tokens=generation.get("maxOutputTokens"),
+            schema=generation.get("responseJsonSchema", generation.get("responseSchema")),
+            system="".join(part["text"] for part in body.get("systemInstruction", {}).get("parts", [])),
+            tools=[function["name"] for tool in body.get("tools", []) for function in tool["functionDeclarations"]],
+        )
         for content in body["contents"]:
             for part in content["parts"]:
                 _read_part(part, content["role"], seen)
@@ -97,5 +120,10 @@ def _response(seen: Seen, parts: list[dict[str, Any]], finish: str | None) -> di
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
     if finish:
         candidate["finishReason"] = finish
-    return {"candidates": [candidate], "usageMetadata": USAGE, "modelVersion": seen.model, "responseId": "resp-1",
-            "createTime": "2026-01-02T03:04:05Z"}
+    return {
+        "candidates": [candidate],
+        "usageMetadata": USAGE,
+        "modelVersion": seen.model,
+        "responseId": "resp-1",
+        "createTime": "2026-01-02T03:04:05Z",
+    }

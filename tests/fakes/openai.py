@@ -20,17 +20,24 @@ from .wires import (
     split,
 )
 
-USAGE = {"prompt_tokens": PROMPT, "completion_tokens": COMPLETION, "total_tokens": PROMPT + COMPLETION,
-         "prompt_tokens_details": {"cached_tokens": CACHED},
-         "completion_tokens_details": {"reasoning_tokens": REASONING}}
+USAGE = {
+    "prompt_tokens": PROMPT,
+    "completion_tokens": COMPLETION,
+    "total_tokens": PROMPT + COMPLETION,
+    "prompt_tokens_details": {"cached_tokens": CACHED},
+    "completion_tokens_details": {"reasoning_tokens": REASONING},
+}
 
 
 class FakeOpenAI(FakeProvider):
     """``api.openai.com/v1``; `FakeCompatible` and the Azures change its address and what it offers."""
 
     secret: ClassVar[str] = "sk-openai-1234567890"
-    paths: ClassVar[dict[str, str]] = {"/v1/chat/completions": "chat", "/v1/responses": "responses",
-                                       "/v1/embeddings": "embeddings"}
+    paths: ClassVar[dict[str, str]] = {
+        "/v1/chat/completions": "chat",
+        "/v1/responses": "responses",
+        "/v1/embeddings": "embeddings",
+    }
 
     def authorized(self, request: Request) -> bool:
         return request.headers.get("authorization") == f"Bearer {self.secret}"
@@ -56,17 +63,26 @@ class FakeOpenAI(FakeProvider):
             return None
         body = request.json()
         inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
-        return {"object": "list", "model": body["model"], "usage": {"prompt_tokens": PROMPT, "total_tokens": PROMPT},
-                "data": [{"object": "embedding", "index": index, "embedding": [0.25, -0.5]}
-                         for index, _ in enumerate(inputs)]}
+        return {
+            "object": "list",
+            "model": body["model"],
+            "usage": {"prompt_tokens": PROMPT, "total_tokens": PROMPT},
+            "data": [
+                {"object": "embedding", "index": index, "embedding": [0.25, -0.5]} for index, _ in enumerate(inputs)
+            ],
+        }
 
     def read(self, request: Request) -> Seen:
         body = request.json()
         if self.operation(request) == "responses":
             return ResponsesWire.read(body)
-        seen = Seen(model=body["model"], stream=bool(body.get("stream")), temperature=body.get("temperature"),
-                    max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-                    tools=[tool["function"]["name"] for tool in body.get("tools", [])])
+        seen = Seen(
+            model=body["model"],
+            stream=bool(body.get("stream")),
+            temperature=body.get("temperature"),
+            max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+            tools=[tool["function"]["name"] for tool in body.get("tools", [])],
+        )
         if (wanted := body.get("response_format")) and wanted["type"] == "json_schema":
             seen.schema = wanted["json_schema"]["schema"]
         for message in body["messages"]:
@@ -80,10 +96,17 @@ class FakeOpenAI(FakeProvider):
         message: dict[str, Any] = {"role": "assistant", "content": None if calls else seen.text, "refusal": None}
         if calls:
             message["tool_calls"] = calls
-        return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": seen.model,
-                "choices": [{"index": 0, "message": message, "logprobs": None,
-                             "finish_reason": "tool_calls" if calls else "stop"}],
-                "usage": USAGE, "system_fingerprint": "fp_1"}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "model": seen.model,
+            "choices": [
+                {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls" if calls else "stop"}
+            ],
+            "usage": USAGE,
+            "system_fingerprint": "fp_1",
+        }
 
     def events(self, request: Request, seen: Seen) -> list[bytes]:
         if self.operation(request) == "responses":
@@ -93,8 +116,9 @@ class FakeOpenAI(FakeProvider):
         for index, call in enumerate(calls):
             arguments = call["function"]["arguments"]
             deltas.append({"tool_calls": [{**call, "index": index, "function": {**call["function"], "arguments": ""}}]})
-            deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
-                       for piece in split(arguments)]
+            deltas += [
+                {"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in split(arguments)
+            ]
         deltas += [] if calls else [{"content": piece} for piece in split(seen.text)]
         chunks = [_chunk(seen, delta, None) for delta in deltas]
         chunks.append(_chunk(seen, {}, "tool_calls" if calls else "stop"))
@@ -122,8 +146,11 @@ class FakeAzure(FakeOpenAI):
     """Azure's version-free API."""
 
     secret = "azure-0987654321"
-    paths: ClassVar[dict[str, str]] = {"/openai/v1/chat/completions": "chat", "/openai/v1/responses": "responses",
-                                       "/openai/v1/embeddings": "embeddings"}
+    paths: ClassVar[dict[str, str]] = {
+        "/openai/v1/chat/completions": "chat",
+        "/openai/v1/responses": "responses",
+        "/openai/v1/embeddings": "embeddings",
+    }
 
     def authorized(self, request: Request) -> bool:
         return request.headers.get("api-key") == self.secret and "authorization" not in request.headers
@@ -132,9 +159,11 @@ class FakeAzure(FakeOpenAI):
 class FakeDatedAzure(FakeAzure):
     """Azure's dated API: the deployment in the path, the version in the query."""
 
-    paths: ClassVar[dict[str, str]] = {"/openai/deployments/upstream-model/chat/completions": "chat",
-                                       "/openai/responses": "responses",
-                                       "/openai/deployments/upstream-model/embeddings": "embeddings"}
+    paths: ClassVar[dict[str, str]] = {
+        "/openai/deployments/upstream-model/chat/completions": "chat",
+        "/openai/responses": "responses",
+        "/openai/deployments/upstream-model/embeddings": "embeddings",
+    }
 
     def operation(self, request: Request) -> str | None:
         return self.paths.get(request.path) if request.query == {"api-version": ["2025-04-01-preview"]} else None
@@ -167,11 +196,21 @@ def _read_message(message: dict[str, Any], seen: Seen) -> None:
 
 
 def _tool_calls(seen: Seen) -> list[dict[str, Any]]:
-    return [{"id": f"call_{number}", "type": "function",
-             "function": {"name": name, "arguments": json.dumps(ARGUMENTS, ensure_ascii=False)}}
-            for number, name in enumerate(seen.wanted_calls)]
+    return [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(ARGUMENTS, ensure_ascii=False)},
+        }
+        for number, name in enumerate(seen.wanted_calls)
+    ]
 
 
 def _chunk(seen: Seen, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": seen.model,
-            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": seen.model,
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+    }

@@ -5,8 +5,13 @@ from typing import Any
 
 from .wires import ARGUMENTS, CACHED, COMPLETION, PROMPT, REASONING, Seen, data, data_url, split
 
-USAGE = {"input_tokens": PROMPT, "input_tokens_details": {"cached_tokens": CACHED}, "output_tokens": COMPLETION,
-         "output_tokens_details": {"reasoning_tokens": REASONING}, "total_tokens": PROMPT + COMPLETION}
+USAGE = {
+    "input_tokens": PROMPT,
+    "input_tokens_details": {"cached_tokens": CACHED},
+    "output_tokens": COMPLETION,
+    "output_tokens_details": {"reasoning_tokens": REASONING},
+    "total_tokens": PROMPT + COMPLETION,
+}
 
 
 class ResponsesWire:
@@ -14,9 +19,14 @@ class ResponsesWire:
 
     @staticmethod
     def read(body: dict[str, Any]) -> Seen:
-        seen = Seen(model=body["model"], system=body.get("instructions") or "", stream=bool(body.get("stream")),
-                    max_tokens=body.get("max_output_tokens"), temperature=body.get("temperature"),
-                    tools=[tool["name"] for tool in body.get("tools", [])])
+        seen = Seen(
+            model=body["model"],
+            system=body.get("instructions") or "",
+            stream=bool(body.get("stream")),
+            max_tokens=body.get("max_output_tokens"),
+            temperature=body.get("temperature"),
+            tools=[tool["name"] for tool in body.get("tools", [])],
+        )
         wanted = (body.get("text") or {}).get("format")
         if wanted and wanted["type"] == "json_schema":
             seen.schema = wanted["schema"]
@@ -28,9 +38,20 @@ class ResponsesWire:
     @staticmethod
     def response(seen: Seen, *, status: str = "completed") -> dict[str, Any]:
         done = status == "completed"
-        return {"id": "resp_1", "object": "response", "created_at": 1_700_000_000, "status": status, "error": None,
-                "incomplete_details": None, "model": seen.model, "output": _items(seen) if done else [],
-                "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE if done else None}
+        return {
+            "id": "resp_1",
+            "object": "response",
+            "created_at": 1_700_000_000,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "model": seen.model,
+            "output": _items(seen) if done else [],
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "usage": USAGE if done else None,
+        }
 
     @staticmethod
     def events(seen: Seen) -> list[bytes]:
@@ -69,25 +90,40 @@ def _items(seen: Seen) -> list[dict[str, Any]]:
     if not seen.wanted_calls:
         part = {"type": "output_text", "text": seen.text, "annotations": [], "logprobs": []}
         return [{"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [part]}]
-    return [{"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": name,
-             "arguments": json.dumps(ARGUMENTS, ensure_ascii=False), "status": "completed"}
-            for number, name in enumerate(seen.wanted_calls)]
+    return [
+        {
+            "type": "function_call",
+            "id": f"fc_{number}",
+            "call_id": f"call_{number}",
+            "name": name,
+            "arguments": json.dumps(ARGUMENTS, ensure_ascii=False),
+            "status": "completed",
+        }
+        for number, name in enumerate(seen.wanted_calls)
+    ]
 
 
 def _item_events(index: int, item: dict[str, Any]) -> list[dict[str, Any]]:
     place = {"item_id": item["id"], "output_index": index}
     if item["type"] == "function_call":
         opened = {**item, "arguments": "", "status": "in_progress"}
-        inside = [{"type": "response.function_call_arguments.delta", **place, "delta": piece}
-                  for piece in split(item["arguments"])]
+        inside = [
+            {"type": "response.function_call_arguments.delta", **place, "delta": piece}
+            for piece in split(item["arguments"])
+        ]
         inside.append({"type": "response.function_call_arguments.done", **place, "arguments": item["arguments"]})
     else:
         opened = {**item, "content": [], "status": "in_progress"}
         part, place = item["content"][0], {**place, "content_index": 0}
         inside = [{"type": "response.content_part.added", **place, "part": {**part, "text": ""}}]
-        inside += [{"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []}
-                   for piece in split(part["text"])]
+        inside += [
+            {"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []}
+            for piece in split(part["text"])
+        ]
         inside.append({"type": "response.output_text.done", **place, "text": part["text"], "logprobs": []})
         inside.append({"type": "response.content_part.done", **place, "part": part})
-    return [{"type": "response.output_item.added", "output_index": index, "item": opened}, *inside,
-            {"type": "response.output_item.done", "output_index": index, "item": item}]
+    return [
+        {"type": "response.output_item.added", "output_index": index, "item": opened},
+        *inside,
+        {"type": "response.output_item.done", "output_index": index, "item": item},
+    ]

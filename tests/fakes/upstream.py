@@ -52,15 +52,17 @@ class Wire:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, status: int, body: bytes | dict[str, Any] | list[Any],
-                     headers: Mapping[str, str] | None = None) -> None:
+    async def answer(
+        self, status: int, body: bytes | dict[str, Any] | list[Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         """A complete answer with its length; what is not bytes is sent as JSON."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         fields = {"content-type": "application/json", **(headers or {}), "content-length": str(len(raw))}
         await self.raw(head(status, fields) + raw)
 
-    async def begin(self, status: int = 200, content_type: str = "text/event-stream",
-                    headers: Mapping[str, str] | None = None) -> None:
+    async def begin(
+        self, status: int = 200, content_type: str = "text/event-stream", headers: Mapping[str, str] | None = None
+    ) -> None:
         """The head of a chunked answer."""
         await self.raw(head(status, {"content-type": content_type, "transfer-encoding": "chunked", **(headers or {})}))
 
@@ -103,8 +105,9 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
 
 
-def answering(status: int, body: bytes | dict[str, Any] | list[Any],
-              headers: Mapping[str, str] | None = None) -> Script:
+def answering(
+    status: int, body: bytes | dict[str, Any] | list[Any], headers: Mapping[str, str] | None = None
+) -> Script:
     """The script that always gives this answer."""
 
     async def script(wire: Wire) -> None:
@@ -137,8 +140,9 @@ class Upstream:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.close()
         serving = list(self._serving)
         for task in serving:

@@ -11,13 +11,27 @@ import pytest
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, MESSAGES, USER, Answer, Gateway, http_request
 
-PATHS = {"/v1/chat/completions": CHAT, "/v1/responses": {"model": "mock", "input": "Hi"}, "/v1/messages": MESSAGES,
-         "/v1/embeddings": {"model": "mock", "input": "Hi"},
-         "/v1/messages/count_tokens": {"model": "mock", "messages": USER}}
-OPERATIONS = {"/v1/chat/completions": "chat", "/v1/responses": "responses", "/v1/messages": "messages",
-              "/v1/embeddings": "embeddings", "/v1/messages/count_tokens": "count_tokens"}
-TYPES = {400: "invalid_request_error", 404: "not_found_error", 405: "invalid_request_error", 413: "request_too_large",
-         431: "request_too_large"}
+PATHS = {
+    "/v1/chat/completions": CHAT,
+    "/v1/responses": {"model": "mock", "input": "Hi"},
+    "/v1/messages": MESSAGES,
+    "/v1/embeddings": {"model": "mock", "input": "Hi"},
+    "/v1/messages/count_tokens": {"model": "mock", "messages": USER},
+}
+OPERATIONS = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/messages": "messages",
+    "/v1/embeddings": "embeddings",
+    "/v1/messages/count_tokens": "count_tokens",
+}
+TYPES = {
+    400: "invalid_request_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+    431: "request_too_large",
+}
 Build = Callable[..., Settings]
 
 
@@ -78,27 +92,48 @@ async def test_bodies_that_cannot_be_used(path: str, settings: Build) -> None:
 
 WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "/v1/chat/completions": [
-        ({"messages": []}, "messages"), ({"messages": "Hi"}, "messages"), ({"messages": [{"role": 1}]}, "role"),
-        ({"messages": [{"role": "wizard", "content": "Hi"}]}, "role"), ({"messages": [7]}, "messages"),
-        ({"messages": [{"role": "user", "content": 7}]}, "content"), ({"stream": "yes"}, "stream"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": [{"role": 1}]}, "role"),
+        ({"messages": [{"role": "wizard", "content": "Hi"}]}, "role"),
+        ({"messages": [7]}, "messages"),
+        ({"messages": [{"role": "user", "content": 7}]}, "content"),
+        ({"stream": "yes"}, "stream"),
         ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "hologram"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image_url"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "tool_call_id"), ({"max_tokens": "many"}, "max_tokens"),
-        ({"tools": "all"}, "tools"), ({"tool_choice": "whatever"}, "tool_choice"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "tool_call_id"),
+        ({"max_tokens": "many"}, "max_tokens"),
+        ({"tools": "all"}, "tools"),
+        ({"tool_choice": "whatever"}, "tool_choice"),
         ({"response_format": {"type": "yaml"}}, "response_format"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": 7}}}}, "schema"),
-        ({"temperature": "hot"}, "temperature"), ({"n": -1}, "n"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"n": -1}, "n"),
     ],
-    "/v1/responses": [({"input": 7}, "input"), ({"input": [7]}, "input"),
-                      ({"input": [{"type": "hologram"}]}, "hologram"), ({"tools": [{"type": "hologram"}]}, "hologram"),
-                      ({"text": 7}, "text")],
-    "/v1/messages": [({"messages": []}, "messages"), ({"max_tokens": None}, "max_tokens"),
-                     ({"max_tokens": -1}, "max_tokens"), ({"messages": [{"role": "wizard", "content": "x"}]}, "role"),
-                     ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "hologram"),
-                     ({"system": 7}, "system"), ({"stop_sequences": "x"}, "stop_sequences")],
-    "/v1/embeddings": [({"input": []}, "input"), ({"input": ""}, "input"), ({"input": [1.5]}, "input"),
-                       ({"encoding_format": "hex"}, "encoding_format"), ({"dimensions": 0}, "dimensions"),
-                       ({"dimensions": "two"}, "dimensions")],
+    "/v1/responses": [
+        ({"input": 7}, "input"),
+        ({"input": [7]}, "input"),
+        ({"input": [{"type": "hologram"}]}, "hologram"),
+        ({"tools": [{"type": "hologram"}]}, "hologram"),
+        ({"text": 7}, "text"),
+    ],
+    "/v1/messages": [
+        ({"messages": []}, "messages"),
+        ({"max_tokens": None}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, "role"),
+        ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "hologram"),
+        ({"system": 7}, "system"),
+        ({"stop_sequences": "x"}, "stop_sequences"),
+    ],
+    "/v1/embeddings": [
+        ({"input": []}, "input"),
+        ({"input": ""}, "input"),
+        ({"input": [1.5]}, "input"),
+        ({"encoding_format": "hex"}, "encoding_format"),
+        ({"dimensions": 0}, "dimensions"),
+        ({"dimensions": "two"}, "dimensions"),
+    ],
 }
 
 
@@ -133,8 +168,13 @@ async def test_a_body_over_the_limit(settings: Build) -> None:
 
 async def test_a_body_at_the_limit_is_served_in_good_time(settings: Build) -> None:
     async with Gateway(settings()) as gateway:
-        body = json.dumps({**CHAT, "tools": [{"type": "function", "function": {"name": f"f{n}", "parameters": {}}}
-                                             for n in range(100)], "tool_choice": "none"}).encode()
+        body = json.dumps(
+            {
+                **CHAT,
+                "tools": [{"type": "function", "function": {"name": f"f{n}", "parameters": {}}} for n in range(100)],
+                "tool_choice": "none",
+            }
+        ).encode()
         body = body.replace(b'"Hi"', b'"' + b"x" * (9_999_999 - len(body)) + b'"')
         started = time.perf_counter()
         answer = await gateway.post("/v1/chat/completions", body)
@@ -156,12 +196,18 @@ async def test_headers_over_the_limit(settings: Build) -> None:
 async def test_paths_and_methods_that_are_not_there(settings: Build) -> None:
     async with Gateway(settings()) as gateway:
         for path, method, status, message in [
-            ("/v1/completions", "POST", 404, "/v1/chat/completions"), ("/nothing", "GET", 404, "'/nothing'"),
-            ("/v1/messages/batches", "POST", 404, "/v1/messages"), ("/v1/chat/completions/", "POST", 404, "no path"),
-            ("/v1/chat/completions", "GET", 405, "POST, not GET"), ("/v1/messages", "DELETE", 405, "POST, not DELETE"),
-            ("/v1/models", "POST", 405, "GET, not POST"), ("/health", "DELETE", 405, "GET, not DELETE"),
-            ("/v1/../etc/passwd", "GET", 404, "no path"), ("/" + "x" * 5000, "GET", 404, "no path"),
-            ("/%00%0d%0aX-Evil:1", "GET", 404, "no path"), ("/v1/%C3%A9", "GET", 404, "no path"),
+            ("/v1/completions", "POST", 404, "/v1/chat/completions"),
+            ("/nothing", "GET", 404, "'/nothing'"),
+            ("/v1/messages/batches", "POST", 404, "/v1/messages"),
+            ("/v1/chat/completions/", "POST", 404, "no path"),
+            ("/v1/chat/completions", "GET", 405, "POST, not GET"),
+            ("/v1/messages", "DELETE", 405, "POST, not DELETE"),
+            ("/v1/models", "POST", 405, "GET, not POST"),
+            ("/health", "DELETE", 405, "GET, not DELETE"),
+            ("/v1/../etc/passwd", "GET", 404, "no path"),
+            ("/" + "x" * 5000, "GET", 404, "no path"),
+            ("/%00%0d%0aX-Evil:1", "GET", 404, "no path"),
+            ("/v1/%C3%A9", "GET", 404, "no path"),
         ]:
             async with await gateway.connect() as connection:
                 await connection.send(http_request(method, path, b"{}"))
@@ -183,53 +229,118 @@ async def test_an_unknown_model_among_the_models(settings: Build) -> None:
 
 async def test_what_is_not_http_is_refused_and_the_server_goes_on(settings: Build) -> None:
     async with Gateway(settings()) as gateway:
-        for nonsense in (b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00",
-                         b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        for nonsense in (
+            b"GET\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ):
             async with await gateway.connect() as connection:
                 await connection.send(nonsense)
                 assert (await connection.read_head())[0] == 400
         assert (await gateway.get("/health")).status == 200
 
 
-JUNK: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", "\ud800", "\u0000", [], [None], [[]], {}, {"": None},
-                   {"type": "text"}, {"type": 7}, [{"type": "text", "text": None}], "data:,",
-                   "data:image/png;base64,%%"]
+JUNK: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "\ud800",
+    "\u0000",
+    [],
+    [None],
+    [[]],
+    {},
+    {"": None},
+    {"type": "text"},
+    {"type": 7},
+    [{"type": "text", "text": None}],
+    "data:,",
+    "data:image/png;base64,%%",
+]
 PNG = "data:image/png;base64,AA=="
 RICH: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {
-        **CHAT, "n": 1, "max_tokens": 5, "stop": ["x"], "seed": 1, "logprobs": True, "top_logprobs": 1, "user": "u",
-        "metadata": {"a": "b"}, "reasoning_effort": "low", "stream_options": {"include_usage": True},
+        **CHAT,
+        "n": 1,
+        "max_tokens": 5,
+        "stop": ["x"],
+        "seed": 1,
+        "logprobs": True,
+        "top_logprobs": 1,
+        "user": "u",
+        "metadata": {"a": "b"},
+        "reasoning_effort": "low",
+        "stream_options": {"include_usage": True},
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "response_format": {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object"}}},
-        "messages": [{"role": "system", "content": "s"},
-                     {"role": "user", "content": [{"type": "text", "text": "t"},
-                                                  {"type": "image_url", "image_url": {"url": PNG}}]},
-                     {"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
-                                                           "function": {"name": "f", "arguments": "{}"}}]},
-                     {"role": "tool", "tool_call_id": "1", "content": "r"}]},
+        "messages": [
+            {"role": "system", "content": "s"},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "t"}, {"type": "image_url", "image_url": {"url": PNG}}],
+            },
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "r"},
+        ],
+    },
     "/v1/responses": {
-        "model": "mock", "instructions": "i", "max_output_tokens": 5, "user": "u", "metadata": {"a": "b"},
-        "reasoning": {"effort": "low"}, "include": ["message.output_text.logprobs"], "top_logprobs": 1,
+        "model": "mock",
+        "instructions": "i",
+        "max_output_tokens": 5,
+        "user": "u",
+        "metadata": {"a": "b"},
+        "reasoning": {"effort": "low"},
+        "include": ["message.output_text.logprobs"],
+        "top_logprobs": 1,
         "text": {"format": {"type": "json_schema", "name": "o", "schema": {"type": "object"}}},
         "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
         "tool_choice": {"type": "function", "name": "f"},
-        "input": [{"role": "user", "content": [{"type": "input_text", "text": "t"},
-                                               {"type": "input_image", "image_url": PNG}]},
-                  {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
-                  {"type": "function_call_output", "call_id": "1", "output": "r"}]},
+        "input": [
+            {
+                "role": "user",
+                "content": [{"type": "input_text", "text": "t"}, {"type": "input_image", "image_url": PNG}],
+            },
+            {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "1", "output": "r"},
+        ],
+    },
     "/v1/messages": {
-        **MESSAGES, "system": [{"type": "text", "text": "s"}], "stop_sequences": ["x"], "metadata": {"user_id": "u"},
-        "thinking": {"type": "enabled", "budget_tokens": 1024}, "tool_choice": {"type": "tool", "name": "f"},
+        **MESSAGES,
+        "system": [{"type": "text", "text": "s"}],
+        "stop_sequences": ["x"],
+        "metadata": {"user_id": "u"},
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "tool_choice": {"type": "tool", "name": "f"},
         "tools": [{"name": "f", "input_schema": {"type": "object"}}],
         "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
-        "messages": [{"role": "user", "content": [{"type": "text", "text": "t"}, {"type": "image", "source": {
-                         "type": "base64", "media_type": "image/png", "data": "AA=="}}]},
-                     {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]},
-                     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "r"}]}]},
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "t"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
+                ],
+            },
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "r"}]},
+        ],
+    },
     "/v1/embeddings": {"model": "mock", "input": ["a", "b"], "dimensions": 8, "encoding_format": "base64", "user": "u"},
-    "/v1/messages/count_tokens": {"model": "mock", "messages": USER, "system": "s",
-                                  "tools": [{"name": "f", "input_schema": {}}]},
+    "/v1/messages/count_tokens": {
+        "model": "mock",
+        "messages": USER,
+        "system": "s",
+        "tools": [{"name": "f", "input_schema": {}}],
+    },
 }
 
 

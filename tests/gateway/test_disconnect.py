@@ -16,8 +16,15 @@ from tests.fakes.wires import data
 Build = Callable[..., Settings]
 CHAT = {"model": "m", "messages": USER}
 STREAMED = {**CHAT, "stream": True}
-CHUNK = data({"id": "c", "object": "chat.completion.chunk", "model": "m", "created": 1,
-              "choices": [{"index": 0, "delta": {"content": "x" * 40}, "finish_reason": None}]})
+CHUNK = data(
+    {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "model": "m",
+        "created": 1,
+        "choices": [{"index": 0, "delta": {"content": "x" * 40}, "finish_reason": None}],
+    }
+)
 
 
 async def endless(wire: Wire) -> None:
@@ -41,9 +48,12 @@ async def served(settings: Build, script: Script) -> AsyncIterator[tuple[Gateway
 
 async def is_quiet(gateway: Gateway, upstream: Upstream, tasks: int) -> bool:
     """Whether nothing of the calls is left: no upstream connection, no call under way, no task."""
-    return (await eventually(lambda: upstream.open == 0)
-            and (status := await gateway.status())["upstream_connections"] == 0 and status["in_flight"] == 0
-            and await eventually(lambda: len(asyncio.all_tasks()) <= tasks))
+    return (
+        await eventually(lambda: upstream.open == 0)
+        and (status := await gateway.status())["upstream_connections"] == 0
+        and status["in_flight"] == 0
+        and await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+    )
 
 
 async def test_hanging_up_in_the_middle_of_a_stream(settings: Build) -> None:
@@ -128,6 +138,7 @@ async def test_it_is_the_same_where_the_stream_is_translated(path: str, settings
 
 async def test_two_hundred_that_leave_leave_nothing_behind(settings: Build) -> None:
     """Half in the middle of a stream, half while waiting; some at once, some later."""
+
     async def by_kind(wire: Wire) -> None:
         await (endless if wire.request.json().get("stream") else silent)(wire)
 
@@ -155,8 +166,14 @@ async def test_two_hundred_that_leave_leave_nothing_behind(settings: Build) -> N
 async def test_a_client_that_stops_reading_holds_the_upstream_back(settings: Build) -> None:
     """Nothing piles up in the gateway: the upstream can send no more than what buffers hold, and goes on afterwards."""
     sent = 0
-    big = data({"id": "c", "model": "m", "created": 1,
-                "choices": [{"index": 0, "delta": {"content": "x" * 60_000}, "finish_reason": None}]})
+    big = data(
+        {
+            "id": "c",
+            "model": "m",
+            "created": 1,
+            "choices": [{"index": 0, "delta": {"content": "x" * 60_000}, "finish_reason": None}],
+        }
+    )
     last = data({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + data("[DONE]")
 
     async def flood(wire: Wire) -> None:
@@ -202,9 +219,12 @@ async def test_a_client_that_stops_reading_and_leaves(settings: Build) -> None:
 
 async def test_a_connection_serves_the_next_call_after_a_stream(settings: Build) -> None:
     """Watching for a departure must not swallow the next request on the same connection."""
+
     async def short(wire: Wire) -> None:
-        await wire.sse([CHUNK, data({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}), data("[DONE]")],
-                       pause_s=0.08)
+        await wire.sse(
+            [CHUNK, data({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}), data("[DONE]")],
+            pause_s=0.08,
+        )
 
     async def twice(connection: Connection) -> None:
         for _ in range(3):

@@ -16,8 +16,9 @@ LIMIT = 8
 
 values = st.recursive(
     st.one_of(st.none(), st.integers(), st.text('[]{}"\\,: a', max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3),
-                            st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3)
+    ),
     max_leaves=20,
 )
 
@@ -56,35 +57,44 @@ def test_whatever_is_sent_is_judged_without_an_error_of_ours(body: bytes) -> Non
     is_refused(body)
 
 
-@pytest.mark.parametrize("body", [
-    pytest.param(b'{"a":[' * 32 + b"]}" * 32, id="exactly 64"),
-    pytest.param(b'["' + b"[{" * 1000 + b'"]', id="brackets in a string"),
-    pytest.param(b'["' + b'\\"[' * 1000 + b'"]', id="quotes in a string"),
-    pytest.param(b'["\\\\",' + b"[]," * 1000 + b"1]", id="a backslash at a string's end"),
-    pytest.param(b"[" + b"{}," * 1000 + b"1]", id="wide"),
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"a":[' * 32 + b"]}" * 32, id="exactly 64"),
+        pytest.param(b'["' + b"[{" * 1000 + b'"]', id="brackets in a string"),
+        pytest.param(b'["' + b'\\"[' * 1000 + b'"]', id="quotes in a string"),
+        pytest.param(b'["\\\\",' + b"[]," * 1000 + b"1]", id="a backslash at a string's end"),
+        pytest.param(b"[" + b"{}," * 1000 + b"1]", id="wide"),
+    ],
+)
 def test_within_the_limit(body: bytes) -> None:
     assert not is_refused(body, 64)
 
 
-@pytest.mark.parametrize("body", [
-    pytest.param(b"[" * 65 + b"]" * 65, id="65 lists"),
-    pytest.param(b'{"a":[' * 33 + b"]}" * 33, id="66 alternating"),
-    pytest.param(b'["\\\\",' + b"[" * 64 + b"]" * 64 + b"]", id="after a string that ends in a backslash"),
-    pytest.param(b'{"' + b'\\"' * 9 + b'":' + b"[" * 64 + b"]" * 64 + b"}", id="after a key of quotes"),
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" * 65 + b"]" * 65, id="65 lists"),
+        pytest.param(b'{"a":[' * 33 + b"]}" * 33, id="66 alternating"),
+        pytest.param(b'["\\\\",' + b"[" * 64 + b"]" * 64 + b"]", id="after a string that ends in a backslash"),
+        pytest.param(b'{"' + b'\\"' * 9 + b'":' + b"[" * 64 + b"]" * 64 + b"}", id="after a key of quotes"),
+    ],
+)
 def test_beyond_the_limit(body: bytes) -> None:
     assert is_refused(body, 64)
 
 
-@pytest.mark.parametrize("body", [
-    pytest.param(b"[" + b"{}," * 100 + b'"' + b"x" * 10_000_000 + b'"]', id="one long string"),
-    pytest.param(b"[" + b"{}," * 100 + b'"' + b'\\"' * 5_000_000, id="an unclosed string of quotes"),
-    pytest.param(b"[" * 100 + b"\\" * 10_000_000, id="backslashes"),
-    pytest.param(b"[]" * 5_000_000, id="pairs"),
-    pytest.param(b"[" * 10_000_000, id="never closed"),
-    pytest.param(b'"]' * 5_000_000 + b"[" * 100, id="strings and brackets in turn"),
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" + b"{}," * 100 + b'"' + b"x" * 10_000_000 + b'"]', id="one long string"),
+        pytest.param(b"[" + b"{}," * 100 + b'"' + b'\\"' * 5_000_000, id="an unclosed string of quotes"),
+        pytest.param(b"[" * 100 + b"\\" * 10_000_000, id="backslashes"),
+        pytest.param(b"[]" * 5_000_000, id="pairs"),
+        pytest.param(b"[" * 10_000_000, id="never closed"),
+        pytest.param(b'"]' * 5_000_000 + b"[" * 100, id="strings and brackets in turn"),
+    ],
+)
 def test_ten_megabytes_are_judged_quickly(body: bytes) -> None:
     """Whatever they hold: no body may stop the event loop."""
     started = time.perf_counter()
@@ -95,11 +105,17 @@ def test_ten_megabytes_are_judged_quickly(body: bytes) -> None:
 # --- headers, body, identity --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("headers", "refused"), [
-    ([], None), ([(b"a", b"x" * 1023)], None), ([(b"a", b"x" * 1024)], "the header 'a'"),
-    ([(b"n" * 1025, b"")], "the header 'nnn"), ([(b"%d" % n, b"x" * 1000) for n in range(4)], None),
-    ([(b"%d" % n, b"x" * 1000) for n in range(5)], "together"),
-])
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ([], None),
+        ([(b"a", b"x" * 1023)], None),
+        ([(b"a", b"x" * 1024)], "the header 'a'"),
+        ([(b"n" * 1025, b"")], "the header 'nnn"),
+        ([(b"%d" % n, b"x" * 1000) for n in range(4)], None),
+        ([(b"%d" % n, b"x" * 1000) for n in range(5)], "together"),
+    ],
+)
 def test_headers_have_bounds_each_and_together(headers: list[tuple[bytes, bytes]], refused: str | None) -> None:
     if refused is None:
         check_headers({"headers": headers}, 1024)
@@ -108,8 +124,9 @@ def test_headers_have_bounds_each_and_together(headers: list[tuple[bytes, bytes]
             check_headers({"headers": headers}, 1024)
 
 
-async def take(parts: list[bytes], limit: int = 100, headers: dict[bytes, bytes] | None = None, *,
-               leaves: bool = False) -> bytes:
+async def take(
+    parts: list[bytes], limit: int = 100, headers: dict[bytes, bytes] | None = None, *, leaves: bool = False
+) -> bytes:
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     if leaves:
         messages.append({"type": "http.disconnect"})
@@ -150,11 +167,17 @@ async def test_an_encoded_body_is_refused_with_its_encoding_named() -> None:
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 
-@pytest.mark.parametrize(("headers", "continued", "state"), [
-    ({}, False, None), ({b"traceparent": PARENT}, True, None), ({b"traceparent": b"nonsense"}, False, None),
-    ({b"traceparent": b"\xff" * 55}, False, None), ({b"tracestate": b"a=1"}, False, None),
-    ({b"traceparent": PARENT, b"tracestate": b"a=1"}, True, "a=1"),
-])
+@pytest.mark.parametrize(
+    ("headers", "continued", "state"),
+    [
+        ({}, False, None),
+        ({b"traceparent": PARENT}, True, None),
+        ({b"traceparent": b"nonsense"}, False, None),
+        ({b"traceparent": b"\xff" * 55}, False, None),
+        ({b"tracestate": b"a=1"}, False, None),
+        ({b"traceparent": PARENT, b"tracestate": b"a=1"}, True, "a=1"),
+    ],
+)
 def test_a_trace_is_continued_or_begun(headers: dict[bytes, bytes], continued: bool, state: str | None) -> None:
     arrival = arrive(headers, ManualClock(), Ids(1))
     assert (arrival.parent_span_id == "b7ad6b7169203331") == continued

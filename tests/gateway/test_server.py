@@ -127,8 +127,13 @@ def test_a_note_of_a_dead_gateway_does_not_count(tmp_path: Path) -> None:
 
 def test_the_start_says_what_to_try(tmp_path: Path) -> None:
     with serving("llmops serve", tmp_path) as server:
-        for hint in (f"curl {server.url}/v1/chat/completions", "from openai import OpenAI", f"{server.url}/docs",
-                     "runs/logs/gateway.jsonl", "mock, slow"):
+        for hint in (
+            f"curl {server.url}/v1/chat/completions",
+            "from openai import OpenAI",
+            f"{server.url}/docs",
+            "runs/logs/gateway.jsonl",
+            "mock, slow",
+        ):
             assert hint in server.said
 
 

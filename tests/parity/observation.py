@@ -61,9 +61,14 @@ async def observe(folder: Path) -> Matrix:
             for feature in FEATURES:
                 for name in PROVIDERS:
                     asked = feature.asks.get(dialect)
-                    matrix[dialect][feature.name][name] = None if asked is None else (
-                        await _try(stack, upstream, dialect, feature, name, streamed=False),
-                        await _try(stack, upstream, dialect, feature, name, streamed=True))
+                    matrix[dialect][feature.name][name] = (
+                        None
+                        if asked is None
+                        else (
+                            await _try(stack, upstream, dialect, feature, name, streamed=False),
+                            await _try(stack, upstream, dialect, feature, name, streamed=True),
+                        )
+                    )
     return matrix
 
 
@@ -83,8 +88,9 @@ async def _bench(folder: Path) -> AsyncIterator[tuple[Stack, Upstream]]:
             yield stack, upstream
 
 
-async def _try(stack: Stack, upstream: Upstream, dialect: Operation, feature: Feature, name: str, *,
-               streamed: bool) -> str:
+async def _try(
+    stack: Stack, upstream: Upstream, dialect: Operation, feature: Feature, name: str, *, streamed: bool
+) -> str:
     body = {"model": name, **_HELLO[dialect], **feature.asks[dialect]}
     try:
         if feature.replays:

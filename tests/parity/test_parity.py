@@ -21,14 +21,23 @@ async def matrix(seen: dict[str, Matrix], tmp_path: Path) -> Matrix:
 
 
 async def test_nothing_is_lost_in_silence(matrix: Matrix) -> None:
-    lost = [(dialect, feature, name, cell) for dialect in DIALECTS for feature, cells in matrix[dialect].items()
-            for name, cell in cells.items() if cell is not None and {NOT_ANSWERED, NOT_CARRIED} & set(cell)]
+    lost = [
+        (dialect, feature, name, cell)
+        for dialect in DIALECTS
+        for feature, cells in matrix[dialect].items()
+        for name, cell in cells.items()
+        if cell is not None and {NOT_ANSWERED, NOT_CARRIED} & set(cell)
+    ]
     assert lost == []
 
 
 async def test_the_own_dialect_of_a_provider_carries_everything(matrix: Matrix) -> None:
-    own = {"openai": ("chat", "responses"), "azure": ("chat", "responses"), "compatible": ("chat",),
-           "anthropic": ("messages",)}
+    own = {
+        "openai": ("chat", "responses"),
+        "azure": ("chat", "responses"),
+        "compatible": ("chat",),
+        "anthropic": ("messages",),
+    }
     for name, dialects in own.items():
         for dialect in dialects:
             assert {cells[name] for cells in matrix[dialect].values()} <= {("native", "native"), None}

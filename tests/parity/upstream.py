@@ -56,16 +56,27 @@ async def provider(wire: Wire) -> None:
     if not conversation.stream:
         await wire.answer(200, dialect.write_reply(answer))
         return
-    writer = dialect.stream_writer(Call(operation=operation, body=body, view=dialect.view(body), request_id="r",
-                                        trace_id="t", span_id="s", started_at_s=1, started_s=0))
+    writer = dialect.stream_writer(
+        Call(
+            operation=operation,
+            body=body,
+            view=dialect.view(body),
+            request_id="r",
+            trace_id="t",
+            span_id="s",
+            started_at_s=1,
+            started_s=0,
+        )
+    )
     await wire.sse([writer.feed(_deltas(answer)), writer.end()])
 
 
 def _answer(conversation: Conversation, proof: dict[str, str]) -> Answer:
     choices, _, _ = answer_to(conversation, 7, 24, None)
     for choice in choices:
-        choice.parts = [msgspec.structs.replace(part, **proof) if isinstance(part, Reasoning) else part
-                        for part in choice.parts]
+        choice.parts = [
+            msgspec.structs.replace(part, **proof) if isinstance(part, Reasoning) else part for part in choice.parts
+        ]
     return Answer(id="answer-1", model="upstream-model", created_s=1, choices=choices, usage=USAGE)
 
 
@@ -75,7 +86,9 @@ def _deltas(answer: Answer) -> list[Delta]:
         said = deltas_of(choice)
         proofs: list[Delta] = [
             ReasoningDelta(signature=part.signature, encrypted=part.encrypted, choice=choice.index)
-            for part in choice.parts if isinstance(part, Reasoning) and (part.signature or part.encrypted)]
+            for part in choice.parts
+            if isinstance(part, Reasoning) and (part.signature or part.encrypted)
+        ]
         after = sum(isinstance(delta, ReasoningDelta) for delta in said)
         deltas += [*said[:after], *proofs, *said[after:]]
     return [*deltas, UsageReported(answer.usage)]
@@ -106,25 +119,33 @@ def _read_gemini(body: dict[str, Any]) -> Conversation:
     forced = calling.get("allowedFunctionNames")
     return Conversation(
         messages=[Message("user", last)],
-        tools=[Tool(name=found["name"], parameters=found.get("parametersJsonSchema", {}))
-               for tool in body.get("tools", []) for found in tool["functionDeclarations"]],
+        tools=[
+            Tool(name=found["name"], parameters=found.get("parametersJsonSchema", {}))
+            for tool in body.get("tools", [])
+            for found in tool["functionDeclarations"]
+        ],
         tool_choice=ToolChoice("tool", forced[0]) if forced else None,
         output=OutputFormat(schema=generation.get("responseJsonSchema")) if "responseMimeType" in generation else None,
         reasoning=ReasoningConfig() if generation.get("thinkingConfig", {}).get("includeThoughts") else None,
-        max_tokens=generation.get("maxOutputTokens"), n=generation.get("candidateCount"),
-        logprobs=generation.get("responseLogprobs"), top_logprobs=generation.get("logprobs"),
+        max_tokens=generation.get("maxOutputTokens"),
+        n=generation.get("candidateCount"),
+        logprobs=generation.get("responseLogprobs"),
+        top_logprobs=generation.get("logprobs"),
         stop=generation.get("stopSequences", []),
     )
 
 
 def _candidate(choice: Any, parts: list[Part], *, end: bool) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"index": choice.index, "content": {"role": "model",
-                                                                    "parts": [_write_part(part) for part in parts]}}
+    candidate: dict[str, Any] = {
+        "index": choice.index,
+        "content": {"role": "model", "parts": [_write_part(part) for part in parts]},
+    }
     if end:
         candidate["finishReason"] = "MAX_TOKENS" if choice.finish_reason == "length" else "STOP"
         if choice.logprobs:
-            tokens = [{"token": entry["token"], "logProbability": entry["logprob"]}
-                      for entry in choice.logprobs["content"]]
+            tokens = [
+                {"token": entry["token"], "logProbability": entry["logprob"]} for entry in choice.logprobs["content"]
+            ]
             candidate["logprobsResult"] = {"chosenCandidates": tokens}
     return candidate
 
@@ -140,5 +161,9 @@ def _write_part(part: Part) -> dict[str, Any]:
 
 
 def _response(candidates: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"candidates": candidates, "responseId": "answer-1", "modelVersion": "upstream-model",
-            "usageMetadata": {"promptTokenCount": USAGE.prompt, "candidatesTokenCount": USAGE.completion}}
+    return {
+        "candidates": candidates,
+        "responseId": "answer-1",
+        "modelVersion": "upstream-model",
+        "usageMetadata": {"promptTokenCount": USAGE.prompt, "candidatesTokenCount": USAGE.completion},
+    }

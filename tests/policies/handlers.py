@@ -8,8 +8,17 @@ from llmops.types import Call, Handler, MessageView, Outcome, OutputContract, Re
 
 def a_call(*, output: OutputContract | None = None, model: str = "m", **fields: Any) -> Call:
     view = RequestView(model=model, output=output, messages=[MessageView("user", b"Hi", 2)])
-    return Call(operation="chat", body=b"{}", view=view, request_id="req_1", trace_id="1" * 32, span_id="2" * 16,
-                started_at_s=0.0, started_s=0.0, **fields)
+    return Call(
+        operation="chat",
+        body=b"{}",
+        view=view,
+        request_id="req_1",
+        trace_id="1" * 32,
+        span_id="2" * 16,
+        started_at_s=0.0,
+        started_s=0.0,
+        **fields,
+    )
 
 
 class Events:

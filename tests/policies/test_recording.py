@@ -16,11 +16,21 @@ from llmops.types import Call, Outcome, Reply
 from .handlers import Events, a_call, some
 
 ENDS: list[BaseException | None] = [
-    None, InvalidRequest("no"), UpstreamBroken("cut"), UpstreamTimeout("late"), ValueError("a defect"),
+    None,
+    InvalidRequest("no"),
+    UpstreamBroken("cut"),
+    UpstreamTimeout("late"),
+    ValueError("a defect"),
     asyncio.CancelledError(),
 ]
-CODES = {InvalidRequest: "invalid_request", UpstreamBroken: "upstream_broken", UpstreamTimeout: "upstream_timeout",
-         ValueError: "internal_error", asyncio.CancelledError: "client_disconnected", type(None): None}
+CODES = {
+    InvalidRequest: "invalid_request",
+    UpstreamBroken: "upstream_broken",
+    UpstreamTimeout: "upstream_timeout",
+    ValueError: "internal_error",
+    asyncio.CancelledError: "client_disconnected",
+    type(None): None,
+}
 
 
 class Sink(list[FinishedCall]):
@@ -86,6 +96,7 @@ async def test_a_reader_that_is_cancelled_while_it_waits() -> None:
         async def wait() -> Any:
             await asyncio.sleep(30)
             yield b""
+
         return Reply(stream=Events(wait()), outcome=Outcome())
 
     sink = Sink()

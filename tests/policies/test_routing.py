@@ -33,10 +33,21 @@ def model(name: str, *weights: float) -> Model:
     return Model(name=name, strategy="weighted" if weights else "ordered", deployments=deployments)
 
 
-@pytest.mark.parametrize(("asked", "found"), [
-    ("gpt-4o", "gpt-4o"), ("gpt-4o-mini", "gpt-4o-*"), ("gpt-4o-", "gpt-4o-*"), ("gpt-5", "gpt-*"), ("claude-x", "*"),
-    ("GPT-4O", "*"), ("gpt-4o-mini-2026", "gpt-4o-*-2026"), ("a*b", "*"), ("", "*"), ("gpt-4o\n", "gpt-*"),
-])
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("gpt-4o", "gpt-4o"),
+        ("gpt-4o-mini", "gpt-4o-*"),
+        ("gpt-4o-", "gpt-4o-*"),
+        ("gpt-5", "gpt-*"),
+        ("claude-x", "*"),
+        ("GPT-4O", "*"),
+        ("gpt-4o-mini-2026", "gpt-4o-*-2026"),
+        ("a*b", "*"),
+        ("", "*"),
+        ("gpt-4o\n", "gpt-*"),
+    ],
+)
 def test_an_exact_name_wins_then_the_longest_pattern(asked: str, found: str) -> None:
     names = ["*", "gpt-*", "gpt-4o", "gpt-4o-*", "gpt-4o-*-2026"]
     assert ModelTable(map(model, names)).find(asked).name == found

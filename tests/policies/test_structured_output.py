@@ -25,18 +25,32 @@ async def verdict(text: str | None, schema: Any = SCHEMA) -> bool | None:
     return (await structured_output()(answering(text))(wanting(schema))).json_valid
 
 
-@pytest.mark.parametrize(("text", "valid"), [
-    ('{"a": 1}', True), (' {"a": 1}\n', True), ('{"a": "1"}', False), ('{"a": 1, "b": 2}', False), ("{}", False),
-    ("[]", False), ("null", False), ('{"a": 1', False), ('```json\n{"a": 1}\n```', False), ("Sure!", False),
-    ("[" * 100_000, False), (None, None), ("", None),
-])
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ('{"a": 1}', True),
+        (' {"a": 1}\n', True),
+        ('{"a": "1"}', False),
+        ('{"a": 1, "b": 2}', False),
+        ("{}", False),
+        ("[]", False),
+        ("null", False),
+        ('{"a": 1', False),
+        ('```json\n{"a": 1}\n```', False),
+        ("Sure!", False),
+        ("[" * 100_000, False),
+        (None, None),
+        ("", None),
+    ],
+)
 async def test_an_answer_to_a_schema(text: str | None, valid: bool | None) -> None:
     assert await verdict(text) is valid
 
 
-@pytest.mark.parametrize(("text", "valid"), [
-    ("{}", True), ('{"any": [1]}', True), ("[]", False), ("1", False), ("nonsense", False), (None, None),
-])
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("{}", True), ('{"any": [1]}', True), ("[]", False), ("1", False), ("nonsense", False), (None, None)],
+)
 async def test_an_answer_in_json_mode(text: str | None, valid: bool | None) -> None:
     assert await verdict(text, None) is valid
 
@@ -47,12 +61,20 @@ async def test_a_call_that_demands_nothing_is_left_alone() -> None:
     assert (reply.json_valid, call.keep_text) == (None, False)
 
 
-@pytest.mark.parametrize(("texts", "attempts", "calls", "valid"), [
-    (["bad", "bad", '{"a": 1}'], 0, 1, False), (["bad", "bad", '{"a": 1}'], 1, 2, False),
-    (["bad", "bad", '{"a": 1}'], 2, 3, True), (['{"a": 1}'], 5, 1, True), (["bad"], 3, 4, False), ([None], 3, 1, None),
-])
-async def test_repairs_and_what_they_cost(texts: list[str | None], attempts: int, calls: int,
-                                          valid: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("texts", "attempts", "calls", "valid"),
+    [
+        (["bad", "bad", '{"a": 1}'], 0, 1, False),
+        (["bad", "bad", '{"a": 1}'], 1, 2, False),
+        (["bad", "bad", '{"a": 1}'], 2, 3, True),
+        (['{"a": 1}'], 5, 1, True),
+        (["bad"], 3, 4, False),
+        ([None], 3, 1, None),
+    ],
+)
+async def test_repairs_and_what_they_cost(
+    texts: list[str | None], attempts: int, calls: int, valid: bool | None
+) -> None:
     """Every attempt was paid for, so their usage adds up."""
     reply = await structured_output(attempts)(answering(*texts))(wanting())
     assert (reply.json_valid, reply.outcome.usage) == (valid, Usage(prompt=3 * calls, completion=2 * calls))
@@ -84,37 +106,64 @@ async def test_a_stream_that_is_given_up_has_no_verdict() -> None:
     assert (reply.json_valid, inner.closed) == (None, 1)
 
 
-@pytest.mark.parametrize("schema", [
-    {"type": 7}, {"type": "hologram"}, {"$ref": "#/$defs/missing"}, {"pattern": "("}, {"minimum": "x"}, 7, "x", [],
-    {"required": "a"}, {"properties": []},
-])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": 7},
+        {"type": "hologram"},
+        {"$ref": "#/$defs/missing"},
+        {"pattern": "("},
+        {"minimum": "x"},
+        7,
+        "x",
+        [],
+        {"required": "a"},
+        {"properties": []},
+    ],
+)
 async def test_an_unusable_schema_is_the_callers_fault(schema: Any) -> None:
     with pytest.raises(InvalidRequest, match="schema of the requested output is not usable") as caught:
         await verdict("{}", schema)
     assert caught.value.param == "response_format" and len(caught.value.message) < 1000
 
 
-@pytest.mark.parametrize("schema", [True, {}, {"$schema": "https://json-schema.org/draft/2020-12/schema"},
-                                    {"$schema": "http://json-schema.org/draft-07/schema#"},
-                                    {"$defs": {"x": {"type": "object"}}, "$ref": "#/$defs/x"}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {},
+        {"$schema": "https://json-schema.org/draft/2020-12/schema"},
+        {"$schema": "http://json-schema.org/draft-07/schema#"},
+        {"$defs": {"x": {"type": "object"}}, "$ref": "#/$defs/x"},
+    ],
+)
 async def test_usual_schemas_are_usable(schema: Any) -> None:
     assert await verdict("{}", schema) is True
 
 
 async def test_a_schema_makes_the_gateway_fetch_nothing() -> None:
     async with Upstream(upstream_answering(200, {})) as elsewhere:
-        for schema in ({"$ref": f"{elsewhere.url}/schema.json"}, {"$ref": "file:///etc/passwd"},
-                       {"$schema": f"{elsewhere.url}/meta"}, {"$id": elsewhere.url, "$ref": "other.json"},
-                       {"properties": {"a": {"$dynamicRef": f"{elsewhere.url}/d"}}}):
+        for schema in (
+            {"$ref": f"{elsewhere.url}/schema.json"},
+            {"$ref": "file:///etc/passwd"},
+            {"$schema": f"{elsewhere.url}/meta"},
+            {"$id": elsewhere.url, "$ref": "other.json"},
+            {"properties": {"a": {"$dynamicRef": f"{elsewhere.url}/d"}}},
+        ):
             with pytest.raises(InvalidRequest, match="not usable"):
                 await verdict("{}", schema)
         assert elsewhere.requests == [] and elsewhere.connections == 0
 
 
-@pytest.mark.parametrize(("pattern", "text"), [
-    ("^(a+)+$", "a" * 50_000 + "!"), ("^(a|a)*$", "a" * 50_000 + "!"), ("^(a|aa)+$", "a" * 50_000 + "!"),
-    ("(x+x+)+y", "x" * 20_000),
-])
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^(a+)+$", "a" * 50_000 + "!"),
+        ("^(a|a)*$", "a" * 50_000 + "!"),
+        ("^(a|aa)+$", "a" * 50_000 + "!"),
+        ("(x+x+)+y", "x" * 20_000),
+    ],
+)
 async def test_a_pattern_cannot_run_without_end(pattern: str, text: str) -> None:
     """It either matches in linear time or is refused; the event loop is everybody's."""
     started = time.perf_counter()

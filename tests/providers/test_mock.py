@@ -20,20 +20,40 @@ SAME: dict[Operation, dict[str, Any]] = {
     "responses": {"model": "m", "input": "Hello"},
     "messages": {"model": "m", "max_tokens": 999, "messages": [{"role": "user", "content": "Hello"}]},
 }
-TOOLS = [{"type": "function", "function": {"name": name, "parameters": {
-    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}} for name in ("sun", "moon")]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        },
+    }
+    for name in ("sun", "moon")
+]
 
 
 def a_mock(**options: Any) -> MockProvider:
-    return MockProvider(MockOptions(**options), dialects=DIALECTS, conversational=CONVERSATIONAL,
-                        monotonic_s=SystemClock().monotonic_s)
+    return MockProvider(
+        MockOptions(**options), dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=SystemClock().monotonic_s
+    )
 
 
 async def ask(mock: MockProvider, body: dict[str, Any], operation: Operation = "chat") -> Reply:
     raw = json.dumps(body).encode()
-    return await mock.send(Call(
-        operation=operation, body=raw, view=DIALECTS[operation].view(raw), request_id="r1", trace_id="t", span_id="s",
-        started_at_s=7, started_s=0, deployment=Deployment(name="d", provider=mock, model=None), keep_text=True))
+    return await mock.send(
+        Call(
+            operation=operation,
+            body=raw,
+            view=DIALECTS[operation].view(raw),
+            request_id="r1",
+            trace_id="t",
+            span_id="s",
+            started_at_s=7,
+            started_s=0,
+            deployment=Deployment(name="d", provider=mock, model=None),
+            keep_text=True,
+        )
+    )
 
 
 async def chat(mock: MockProvider, **wish: Any) -> dict[str, Any]:
@@ -64,10 +84,19 @@ async def test_the_answer_depends_on_the_request_and_the_seed_alone() -> None:
     assert await text(mock) == await text(mock)  # nothing is remembered between calls
 
 
-@pytest.mark.parametrize("wish", [
-    {}, {"n": 3}, {"tools": TOOLS}, {"response_format": {"type": "json_object"}}, {"reasoning_effort": "low"},
-    {"max_tokens": 3}, {"stop": ["what"]}, {"logprobs": True},
-])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"n": 3},
+        {"tools": TOOLS},
+        {"response_format": {"type": "json_object"}},
+        {"reasoning_effort": "low"},
+        {"max_tokens": 3},
+        {"stop": ["what"]},
+        {"logprobs": True},
+    ],
+)
 async def test_a_stream_says_the_same(wish: dict[str, Any]) -> None:
     whole = CONVERSATIONAL["chat"].read_reply((await ask(a_mock(), {**CHAT, **wish})).body)
     reply, wire = await streamed(a_mock(), **wish)
@@ -139,18 +168,21 @@ def saying(words: str, *results: str) -> list[dict[str, Any]]:
     return messages
 
 
-@pytest.mark.parametrize(("messages", "choice", "parallel", "names"), [
-    (saying("Hello"), None, None, ["sun"]),
-    (saying("Hello"), "auto", None, ["sun"]),
-    (saying("the moon"), None, None, ["moon"]),
-    (saying("moon and sun"), None, None, ["sun", "moon"]),
-    (saying("moon and sun"), None, False, ["sun"]),
-    (saying("Hello"), "none", None, []),
-    (saying("Hello"), {"type": "function", "function": {"name": "moon"}}, None, ["moon"]),
-    (saying("Hello"), {"type": "function", "function": {"name": "stars"}}, None, []),
-    (saying("sun", "c1"), None, None, []),
-    (saying("sun", "c1"), "required", None, ["sun"]),
-])
+@pytest.mark.parametrize(
+    ("messages", "choice", "parallel", "names"),
+    [
+        (saying("Hello"), None, None, ["sun"]),
+        (saying("Hello"), "auto", None, ["sun"]),
+        (saying("the moon"), None, None, ["moon"]),
+        (saying("moon and sun"), None, None, ["sun", "moon"]),
+        (saying("moon and sun"), None, False, ["sun"]),
+        (saying("Hello"), "none", None, []),
+        (saying("Hello"), {"type": "function", "function": {"name": "moon"}}, None, ["moon"]),
+        (saying("Hello"), {"type": "function", "function": {"name": "stars"}}, None, []),
+        (saying("sun", "c1"), None, None, []),
+        (saying("sun", "c1"), "required", None, ["sun"]),
+    ],
+)
 async def test_tools_are_called_by_the_rules(messages: Any, choice: Any, parallel: Any, names: list[str]) -> None:
     reply = await chat(a_mock(), messages=messages, tools=TOOLS, tool_choice=choice, parallel_tool_calls=parallel)
     calls = reply["choices"][0]["message"].get("tool_calls", [])
@@ -164,8 +196,9 @@ async def test_without_tools_none_is_called() -> None:
     assert "tool_calls" not in (await chat(a_mock(), tool_choice="required"))["choices"][0]["message"]
 
 
-@pytest.mark.parametrize("parameters", [{"properties": 5}, {"$ref": "#"}, {"type": "string"}, {"enum": []},
-                                        {"type": 5}])
+@pytest.mark.parametrize(
+    "parameters", [{"properties": 5}, {"$ref": "#"}, {"type": "string"}, {"enum": []}, {"type": 5}]
+)
 async def test_a_tool_with_a_broken_schema_is_called_with_an_object(parameters: Any) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
     call = (await chat(a_mock(), tools=[tool]))["choices"][0]["message"]["tool_calls"][0]

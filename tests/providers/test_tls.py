@@ -21,10 +21,26 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl
 def certificate(directory: Path, name: str) -> Path:
     """A self-signed certificate and its key in one file."""
     path = directory / "server.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-days", "2", "-subj", "/CN=test", "-addext",
-               f"subjectAltName={name}", "-keyout", str(directory / "key.pem"),
-               "-out", str(directory / "cert.pem")]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test",
+        "-addext",
+        f"subjectAltName={name}",
+        "-keyout",
+        str(directory / "key.pem"),
+        "-out",
+        str(directory / "cert.pem"),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     path.write_bytes((directory / "cert.pem").read_bytes() + (directory / "key.pem").read_bytes())
     return path

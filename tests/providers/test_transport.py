@@ -233,6 +233,7 @@ async def test_leaving_a_stream_closes_the_upstream_connection_at_once() -> None
 @pytest.mark.parametrize("wait_s", [0.0, 0.001, 0.05])
 async def test_cancelling_a_call_closes_its_connection(wait_s: float) -> None:
     """While connecting, while waiting for the headers, whenever."""
+
     async def silent(wire: Wire) -> None:
         await asyncio.sleep(30)
 
@@ -284,9 +285,15 @@ def test_an_origin_is_an_http_address_and_nothing_else(url: str) -> None:
         Origin.of(url)
 
 
-@pytest.mark.parametrize(("url", "host", "text"), [
-    ("http://a", "a", "http://a"), ("https://a:443/x", "a", "https://a"), ("https://a:80", "a:80", "https://a:80"),
-    ("http://[::1]:9/v1", "[::1]:9", "http://[::1]:9"), ("HTTP://A.example", "a.example", "http://a.example"),
-])
+@pytest.mark.parametrize(
+    ("url", "host", "text"),
+    [
+        ("http://a", "a", "http://a"),
+        ("https://a:443/x", "a", "https://a"),
+        ("https://a:80", "a:80", "https://a:80"),
+        ("http://[::1]:9/v1", "[::1]:9", "http://[::1]:9"),
+        ("HTTP://A.example", "a.example", "http://a.example"),
+    ],
+)
 def test_the_host_header(url: str, host: str, text: str) -> None:
     assert (Origin.of(url).host_header, str(Origin.of(url))) == (host, text)

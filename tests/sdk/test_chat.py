@@ -54,15 +54,17 @@ async def test_a_stream_brings_the_same_text_and_hides_usage_that_was_not_asked_
 
 
 async def test_a_stream_ends_with_the_usage_that_was_asked_for(road: Road) -> None:
-    stream = await road.openai.chat.completions.create(model=MODEL, messages=HELLO, stream=True,
-                                                       stream_options={"include_usage": True})
+    stream = await road.openai.chat.completions.create(
+        model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
     last = [chunk async for chunk in stream][-1]
     assert last.choices == [] and last.usage is not None and last.usage.completion_tokens == 24
 
 
 async def test_the_stream_helper_puts_the_completion_together(road: Road) -> None:
-    async with road.openai.chat.completions.stream(model=MODEL, messages=[
-            {"role": "user", "content": "weather and clock"}], tools=TOOLS) as stream:
+    async with road.openai.chat.completions.stream(
+        model=MODEL, messages=[{"role": "user", "content": "weather and clock"}], tools=TOOLS
+    ) as stream:
         final = await stream.get_final_completion()
     calls = final.choices[0].message.tool_calls
     assert calls is not None and [call.function.name for call in calls] == ["weather", "clock"]
@@ -72,8 +74,9 @@ async def test_the_stream_helper_puts_the_completion_together(road: Road) -> Non
 @pytest.mark.parametrize("parallel", [True, False])
 async def test_tools_are_called_and_their_results_answered(road: Road, parallel: bool) -> None:
     messages: list[Any] = [{"role": "user", "content": "Ask weather and clock."}]
-    asked = await road.openai.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS,
-                                                      parallel_tool_calls=parallel)
+    asked = await road.openai.chat.completions.create(
+        model=MODEL, messages=messages, tools=TOOLS, parallel_tool_calls=parallel
+    )
     assert asked.choices[0].finish_reason == "tool_calls"
     called: list[Any] = list(asked.choices[0].message.tool_calls or [])
     assert [call.function.name for call in called] == (["weather", "clock"] if parallel else ["weather"])
@@ -84,9 +87,10 @@ async def test_tools_are_called_and_their_results_answered(road: Road, parallel:
     assert answer.choices[0].finish_reason == "stop" and text_of(answer)
 
 
-@pytest.mark.parametrize(("choice", "names"), [
-    ("none", []), ("required", ["weather"]), ({"type": "function", "function": {"name": "clock"}}, ["clock"]),
-])
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [("none", []), ("required", ["weather"]), ({"type": "function", "function": {"name": "clock"}}, ["clock"])],
+)
 async def test_the_choice_of_tools_arrives(road: Road, choice: Any, names: list[str]) -> None:
     answer = await road.openai.chat.completions.create(model=MODEL, messages=HELLO, tools=TOOLS, tool_choice=choice)
     called: list[Any] = list(answer.choices[0].message.tool_calls or [])
@@ -147,8 +151,13 @@ async def test_logprobs(road: Road) -> None:
     assert "".join(entry.token for entry in found.content) == text_of(answer)
     assert all(len(entry.top_logprobs) == 1 for entry in found.content)
     stream = await road.openai.chat.completions.create(model=MODEL, messages=HELLO, logprobs=True, stream=True)
-    tokens = [entry.token async for chunk in stream for choice in chunk.choices
-              if choice.logprobs for entry in choice.logprobs.content or []]
+    tokens = [
+        entry.token
+        async for chunk in stream
+        for choice in chunk.choices
+        if choice.logprobs
+        for entry in choice.logprobs.content or []
+    ]
     assert "".join(tokens) == text_of(answer)
 
 
@@ -157,17 +166,28 @@ async def test_reasoning_is_shown_and_counted(road: Road) -> None:
     assert (answer.choices[0].message.model_extra or {})["reasoning_content"] == "The mock thinks before it answers."
     assert answer.usage is not None and answer.usage.completion_tokens_details is not None
     assert answer.usage.completion_tokens_details.reasoning_tokens == 6
-    stream = await road.openai.chat.completions.create(model=MODEL, messages=HELLO, reasoning_effort="high",
-                                                       stream=True)
-    thoughts = [(choice.delta.model_extra or {}).get("reasoning_content", "")
-                async for chunk in stream for choice in chunk.choices]
+    stream = await road.openai.chat.completions.create(
+        model=MODEL, messages=HELLO, reasoning_effort="high", stream=True
+    )
+    thoughts = [
+        (choice.delta.model_extra or {}).get("reasoning_content", "")
+        async for chunk in stream
+        for choice in chunk.choices
+    ]
     assert "".join(thoughts) == "The mock thinks before it answers."
 
 
 async def test_images_inline_and_by_address(road: Road) -> None:
     for url in (f"data:image/png;base64,{PIXEL}", "https://example.com/a.png"):
-        messages: list[Any] = [{"role": "user", "content": [
-            {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]}]
+        messages: list[Any] = [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is this?"},
+                    {"type": "image_url", "image_url": {"url": url}},
+                ],
+            }
+        ]
         assert text_of(await road.openai.chat.completions.create(model=MODEL, messages=messages))
 
 
@@ -182,8 +202,12 @@ async def test_limits_and_stops(road: Road) -> None:
 
 async def test_what_was_dropped_with_leave_is_told(road: Road) -> None:
     raw = await road.openai.chat.completions.with_raw_response.create(
-        model=MODEL, messages=HELLO, seed=7, extra_body={"not_of_openai": 1},
-        extra_headers={"X-LLMOps-Allow-Dropped": "true"})
+        model=MODEL,
+        messages=HELLO,
+        seed=7,
+        extra_body={"not_of_openai": 1},
+        extra_headers={"X-LLMOps-Allow-Dropped": "true"},
+    )
     dropped = raw.headers.get("x-llmops-dropped")
     assert dropped == (None if road.offers_chat else "not_of_openai, seed")
     assert text_of(raw.parse())

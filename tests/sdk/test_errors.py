@@ -128,17 +128,48 @@ async def test_no_answer_in_time(front: Front) -> None:
         assert error.status_code == 504 and error.code == "upstream_timeout"
 
 
-CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
-         "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": None}]}
-START = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m",
-                                              "content": [], "stop_reason": None, "stop_sequence": None,
-                                              "usage": {"input_tokens": 1, "output_tokens": 1}}}
+CHUNK = {
+    "id": "c",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": None}],
+}
+START = {
+    "type": "message_start",
+    "message": {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}
 BLOCK = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hel"}}
-RESPONSE = {"id": "r", "object": "response", "created_at": 1, "model": "m", "status": "in_progress", "output": [],
-            "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+RESPONSE = {
+    "id": "r",
+    "object": "response",
+    "created_at": 1,
+    "model": "m",
+    "status": "in_progress",
+    "output": [],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+}
 CREATED = {"type": "response.created", "sequence_number": 0, "response": RESPONSE}
-DELTA = {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "i", "output_index": 0,
-         "content_index": 0, "delta": "Hel", "logprobs": []}
+DELTA = {
+    "type": "response.output_text.delta",
+    "sequence_number": 1,
+    "item_id": "i",
+    "output_index": 0,
+    "content_index": 0,
+    "delta": "Hel",
+    "logprobs": [],
+}
 STREAMS = {"/chat/completions": [CHUNK], "/responses": [CREATED, DELTA], "/v1/messages": [START, BLOCK]}
 
 

@@ -17,8 +17,10 @@ class Weather(BaseModel):
     days: int
 
 
-TOOLS: Any = [{"name": "weather", "input_schema": Weather.model_json_schema()},
-              {"name": "clock", "input_schema": {"type": "object", "properties": {}}}]
+TOOLS: Any = [
+    {"name": "weather", "input_schema": Weather.model_json_schema()},
+    {"name": "clock", "input_schema": {"type": "object", "properties": {}}},
+]
 
 
 def text_of(message: Message) -> str:
@@ -56,21 +58,37 @@ async def test_tools_are_called_and_their_results_answered(road: Road, streamed:
     assert [call.name for call in called] == ["weather", "clock"] and asked.stop_reason == "tool_use"
     Weather.model_validate(called[0].input)
     messages.append({"role": "assistant", "content": asked.content})  # the SDK's own objects go back as they came
-    messages.append({"role": "user", "content": [
-        {"type": "tool_result", "tool_use_id": called[0].id, "content": "sunny"},
-        {"type": "tool_result", "tool_use_id": called[1].id, "content": [{"type": "text", "text": "late"}],
-         "is_error": True}]})
+    messages.append(
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": called[0].id, "content": "sunny"},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": called[1].id,
+                    "content": [{"type": "text", "text": "late"}],
+                    "is_error": True,
+                },
+            ],
+        }
+    )
     answer = await road.anthropic.messages.create(**wish, messages=messages)
     assert text_of(answer) and answer.stop_reason == "end_turn"
 
 
-@pytest.mark.parametrize(("choice", "names"), [
-    ({"type": "none"}, []), ({"type": "any"}, ["weather"]), ({"type": "tool", "name": "clock"}, ["clock"]),
-    ({"type": "any", "disable_parallel_tool_use": True}, ["weather"]),
-])
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ({"type": "none"}, []),
+        ({"type": "any"}, ["weather"]),
+        ({"type": "tool", "name": "clock"}, ["clock"]),
+        ({"type": "any", "disable_parallel_tool_use": True}, ["weather"]),
+    ],
+)
 async def test_the_choice_of_tools_arrives(road: Road, choice: Any, names: list[str]) -> None:
-    answer = await road.anthropic.messages.create(model=MODEL, max_tokens=99, messages=HELLO, tools=TOOLS,
-                                                  tool_choice=choice)
+    answer = await road.anthropic.messages.create(
+        model=MODEL, max_tokens=99, messages=HELLO, tools=TOOLS, tool_choice=choice
+    )
     assert [block.name for block in answer.content if block.type == "tool_use"] == names
 
 
@@ -82,8 +100,12 @@ async def test_structured_output_is_parsed(road: Road) -> None:
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_thinking_is_shown(road: Road, streamed: bool) -> None:
-    wish: Any = {"model": MODEL, "max_tokens": 4000, "messages": HELLO,
-                 "thinking": {"type": "enabled", "budget_tokens": 1024}}
+    wish: Any = {
+        "model": MODEL,
+        "max_tokens": 4000,
+        "messages": HELLO,
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+    }
     if streamed:
         async with road.anthropic.messages.stream(**wish) as helper:
             answer = await helper.get_final_message()
@@ -94,11 +116,17 @@ async def test_thinking_is_shown(road: Road, streamed: bool) -> None:
 
 
 async def test_images_documents_and_limits(road: Road) -> None:
-    messages: list[Any] = [{"role": "user", "content": [
-        {"type": "text", "text": "What is this?"},
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}},
-        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
-        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QUJD"}}]}]
+    messages: list[Any] = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}},
+                {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+                {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QUJD"}},
+            ],
+        }
+    ]
     answer = await road.anthropic.messages.create(model=MODEL, max_tokens=3, messages=messages)
     assert answer.stop_reason == "max_tokens" and len(text_of(answer).split()) == 3
 
@@ -108,8 +136,9 @@ async def test_the_stop_sequence_that_was_met_is_named(road: Road) -> None:
     word = whole.split()[5]
     answer = await road.anthropic.messages.create(model=MODEL, max_tokens=99, messages=HELLO, stop_sequences=[word])
     assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", word)
-    async with road.anthropic.messages.stream(model=MODEL, max_tokens=99, messages=HELLO,
-                                              stop_sequences=[word]) as helper:
+    async with road.anthropic.messages.stream(
+        model=MODEL, max_tokens=99, messages=HELLO, stop_sequences=[word]
+    ) as helper:
         streamed = await helper.get_final_message()
     assert (streamed.stop_reason, streamed.stop_sequence, text_of(streamed)) == ("stop_sequence", word, text_of(answer))
 

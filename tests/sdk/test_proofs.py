@@ -18,15 +18,39 @@ SIGNATURE = "c2lnbmF0dXJl" * 20
 ASK = "What is the weather?"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 
-GEMINI_CALL = {"candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [
-    {"functionCall": {"id": "c1", "name": "weather", "args": {"city": "Oslo"}}, "thoughtSignature": SIGNATURE}]}}],
-    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 5}}
+GEMINI_CALL = {
+    "candidates": [
+        {
+            "index": 0,
+            "finishReason": "STOP",
+            "content": {
+                "role": "model",
+                "parts": [
+                    {
+                        "functionCall": {"id": "c1", "name": "weather", "args": {"city": "Oslo"}},
+                        "thoughtSignature": SIGNATURE,
+                    }
+                ],
+            },
+        }
+    ],
+    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 5},
+}
 GEMINI_TEXT = {"candidates": [{"index": 0, "finishReason": "STOP", "content": {"parts": [{"text": "Sunny."}]}}]}
-BLOCKS = [{"type": "thinking", "thinking": "A tool will know.", "signature": SIGNATURE},
-          {"type": "redacted_thinking", "data": "b3BhcXVl"},
-          {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Oslo"}}]
-MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "c", "stop_reason": "tool_use",
-           "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 5}}
+BLOCKS = [
+    {"type": "thinking", "thinking": "A tool will know.", "signature": SIGNATURE},
+    {"type": "redacted_thinking", "data": "b3BhcXVl"},
+    {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Oslo"}},
+]
+MESSAGE = {
+    "id": "m",
+    "type": "message",
+    "role": "assistant",
+    "model": "c",
+    "stop_reason": "tool_use",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 3, "output_tokens": 5},
+}
 
 
 async def gemini(wire: Wire) -> None:
@@ -49,20 +73,33 @@ async def anthropic(wire: Wire) -> None:
 def _events() -> list[dict[str, Any]]:
     thinking, redacted, call = BLOCKS
     pieces: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
-        ({"type": "thinking", "thinking": "", "signature": ""}, [
-            {"type": "thinking_delta", "thinking": "A tool "}, {"type": "thinking_delta", "thinking": "will know."},
-            {"type": "signature_delta", "signature": thinking["signature"]}]),
+        (
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [
+                {"type": "thinking_delta", "thinking": "A tool "},
+                {"type": "thinking_delta", "thinking": "will know."},
+                {"type": "signature_delta", "signature": thinking["signature"]},
+            ],
+        ),
         (redacted, []),
         ({**call, "input": {}}, [{"type": "input_json_delta", "partial_json": '{"city": "Oslo"}'}]),
     ]
-    events: list[dict[str, Any]] = [{"type": "message_start", "message": {**MESSAGE, "content": [],
-                                                                          "stop_reason": None}}]
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None}}
+    ]
     for index, (start, deltas) in enumerate(pieces):
         events.append({"type": "content_block_start", "index": index, "content_block": start})
         events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         events.append({"type": "content_block_stop", "index": index})
-    return [*events, {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None},
-                      "usage": {"output_tokens": 5}}, {"type": "message_stop"}]
+    return [
+        *events,
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use", "stop_sequence": None},
+            "usage": {"output_tokens": 5},
+        },
+        {"type": "message_stop"},
+    ]
 
 
 async def chat(road: Road, streamed: bool) -> str:
@@ -99,8 +136,10 @@ async def messages(road: Road, streamed: bool) -> str:
             asked: Any = await stream.get_final_message()
     else:
         asked = await road.anthropic.messages.create(**wish, messages=history)
-    history += [{"role": "assistant", "content": asked.content}, {"role": "user", "content": [
-        {"type": "tool_result", "tool_use_id": asked.content[-1].id, "content": "sunny"}]}]
+    history += [
+        {"role": "assistant", "content": asked.content},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": asked.content[-1].id, "content": "sunny"}]},
+    ]
     answer: Any = await road.anthropic.messages.create(**wish, messages=history)
     return str(answer.content[0].text)
 

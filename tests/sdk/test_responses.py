@@ -18,9 +18,10 @@ class Weather(BaseModel):
 
 
 SCHEMA = {**Weather.model_json_schema(), "additionalProperties": False}
-TOOLS: Any = [{"type": "function", "name": "weather", "parameters": SCHEMA, "strict": True},
-              {"type": "function", "name": "clock", "parameters": {"type": "object", "properties": {}},
-               "strict": False}]
+TOOLS: Any = [
+    {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": True},
+    {"type": "function", "name": "clock", "parameters": {"type": "object", "properties": {}}, "strict": False},
+]
 
 
 async def test_a_response(road: Road) -> None:
@@ -77,8 +78,9 @@ async def test_structured_output_is_parsed(road: Road) -> None:
 
 
 async def test_reasoning_is_shown_counted_and_taken_back(road: Road) -> None:
-    response = await road.openai.responses.create(model=MODEL, input=HELLO,
-                                                  reasoning={"effort": "high", "summary": "auto"})
+    response = await road.openai.responses.create(
+        model=MODEL, input=HELLO, reasoning={"effort": "high", "summary": "auto"}
+    )
     thought = response.output[0]
     assert thought.type == "reasoning" and thought.summary[0].text == "The mock thinks before it answers."
     assert response.usage is not None and response.usage.output_tokens_details.reasoning_tokens == 6
@@ -92,10 +94,16 @@ async def test_reasoning_is_shown_counted_and_taken_back(road: Road) -> None:
 
 
 async def test_images_and_limits(road: Road) -> None:
-    history: list[Any] = [{"role": "user", "content": [
-        {"type": "input_text", "text": "What is this?"},
-        {"type": "input_image", "image_url": "data:image/png;base64,QUJD", "detail": "auto"},
-        {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"}]}]
+    history: list[Any] = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "What is this?"},
+                {"type": "input_image", "image_url": "data:image/png;base64,QUJD", "detail": "auto"},
+                {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"},
+            ],
+        }
+    ]
     response = await road.openai.responses.create(model=MODEL, input=history, max_output_tokens=3)
     assert response.status == "incomplete" and response.incomplete_details is not None
     assert response.incomplete_details.reason == "max_output_tokens" and len(response.output_text.split()) == 3

@@ -95,8 +95,10 @@ def test_a_file_that_somebody_moved_or_deleted_is_made_anew(tmp_path: Path) -> N
 def write_many(path: Path, writer: int, batches: int) -> None:
     file = log_file(path, rotate_bytes=20_000)
     for batch in range(batches):
-        lines = [json.dumps({"writer": writer, "number": batch * 10 + number, "pad": "x" * (number * 13)})
-                 for number in range(10)]
+        lines = [
+            json.dumps({"writer": writer, "number": batch * 10 + number, "pad": "x" * (number * 13)})
+            for number in range(10)
+        ]
         file.append(("\n".join(lines) + "\n").encode(), NOW_S + batch)
     file.close()
 
@@ -120,7 +122,8 @@ def test_many_writers_lose_and_tear_nothing_while_the_file_rotates(tmp_path: Pat
         assert len(record["pad"]) == record["number"] % 10 * 13
         found[record["writer"]].append(record["number"])
     assert {writer: sorted(numbers) for writer, numbers in found.items()} == {
-        writer: list(range(1000)) for writer in range(8)}
+        writer: list(range(1000)) for writer in range(8)
+    }
     for file in files:  # a batch is in one piece
         records = [json.loads(line) for line in file.read_text().splitlines()]
         for start in range(0, len(records), 10):
@@ -152,8 +155,13 @@ FULL_DISK = """
 def test_a_full_disk_leaves_whole_lines_only(tmp_path: Path) -> None:
     """The kernel cuts a write short at the limit, as a full disk does: what was written of the batch is taken back."""
     path = tmp_path / "g.jsonl"
-    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(FULL_DISK), str(path)], capture_output=True, text=True,
-                         check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FULL_DISK), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert ran.returncode == 0, ran.stderr
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[-1] == b"and again\n" and len(lines) + int(ran.stdout) == 201

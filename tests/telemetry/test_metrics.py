@@ -23,14 +23,19 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 def samples(text: bytes) -> Samples:
     """Every sample by name and labels."""
-    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(text.decode()) for sample in family.samples}
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
 
 
-def labels(*, model: str = "m", provider: str = "none", status: int = 200, operation: str = "chat",
-           **more: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted({"model": model, "provider": provider, "status": str(status), "operation": operation,
-                         **more}.items()))
+def labels(
+    *, model: str = "m", provider: str = "none", status: int = 200, operation: str = "chat", **more: str
+) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        sorted({"model": model, "provider": provider, "status": str(status), "operation": operation, **more}.items())
+    )
 
 
 def test_the_exposition_says_what_was_observed() -> None:
@@ -48,8 +53,11 @@ def test_the_exposition_says_what_was_observed() -> None:
     for kind, count in (("prompt", 21), ("completion", 15), ("cached", 6), ("reasoning", 3)):
         assert found["llm_tokens_total", labels(type=kind)] == count
     assert found["llm_requests_in_flight", ()] == 2
-    assert (found["llmops_log_records_written_total", ()], found["llmops_log_records_dropped_total", ()],
-            found["llmops_log_records_waiting", ()]) == (3, 1, 4)
+    assert (
+        found["llmops_log_records_written_total", ()],
+        found["llmops_log_records_dropped_total", ()],
+        found["llmops_log_records_waiting", ()],
+    ) == (3, 1, 4)
 
 
 def test_nothing_observed_is_an_exposition_too() -> None:
@@ -142,7 +150,8 @@ async def test_the_numbers_are_those_of_the_log(settings: Callable[..., Settings
             logged = sum(line["token_usage"][kind] for line in log if line["model"] == "mock")
             assert found["llm_tokens_total", labels(model="mock", provider="mock", type=kind)] == logged > 0
         assert found["llm_latency_seconds_sum", labels(model="mock", provider="mock")] == pytest.approx(
-            sum(line["latency_ms"] for line in log if line["model"] == "mock") / 1000)
+            sum(line["latency_ms"] for line in log if line["model"] == "mock") / 1000
+        )
         assert "no-such-model" not in text.decode()
 
 

@@ -16,9 +16,29 @@ from llmops.types import MessageView, Outcome, RequestView, Usage
 from .calls import CONTENT, SECRET_WORDS, a_call, a_reply, finished, refused
 
 KEY = b"k" * 32
-CONTRACT = ["timestamp", "request_id", "trace_id", "span_id", "tenant", "key_id", "provider", "model", "deployment",
-            "latency_ms", "ttft_ms", "token_usage", "error_type", "prompt_version", "release_id", "attempts", "cached",
-            "json_valid", "status", "stream", "messages_masked"]
+CONTRACT = [
+    "timestamp",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "tenant",
+    "key_id",
+    "provider",
+    "model",
+    "deployment",
+    "latency_ms",
+    "ttft_ms",
+    "token_usage",
+    "error_type",
+    "prompt_version",
+    "release_id",
+    "attempts",
+    "cached",
+    "json_valid",
+    "status",
+    "stream",
+    "messages_masked",
+]
 
 
 def line_of(*args: Any, **options: Any) -> dict[str, Any]:
@@ -30,23 +50,54 @@ def test_a_whole_record() -> None:
     line = line_of(finished(), KEY)
     digest = hashlib.blake2b(CONTENT, digest_size=16, key=KEY).hexdigest()
     assert line == {
-        "timestamp": "2023-11-14T22:13:20.250Z", "request_id": f"req_{1:032x}", "trace_id": f"{1:032x}",
-        "span_id": f"{1:016x}", "parent_span_id": None, "tenant": "default", "key_id": None, "operation": "chat",
-        "provider": "none", "model": "m", "requested_model": "asked-for", "deployment": None,
-        "upstream_model": "m-2026", "upstream_id": "chatcmpl-1", "latency_ms": 500.0, "ttft_ms": 125.0,
-        "token_usage": {"prompt": 7, "completion": 5, "total": 12, "cached": 2, "cache_write": 0, "reasoning": 1,
-                        "source": "provider"},
-        "error_type": None, "finish_reason": "stop", "prompt_version": None, "release_id": None, "attempts": 1,
-        "cached": False, "json_valid": None, "status": 200, "stream": False, "user": "u-1", "dropped_parameters": [],
+        "timestamp": "2023-11-14T22:13:20.250Z",
+        "request_id": f"req_{1:032x}",
+        "trace_id": f"{1:032x}",
+        "span_id": f"{1:016x}",
+        "parent_span_id": None,
+        "tenant": "default",
+        "key_id": None,
+        "operation": "chat",
+        "provider": "none",
+        "model": "m",
+        "requested_model": "asked-for",
+        "deployment": None,
+        "upstream_model": "m-2026",
+        "upstream_id": "chatcmpl-1",
+        "latency_ms": 500.0,
+        "ttft_ms": 125.0,
+        "token_usage": {
+            "prompt": 7,
+            "completion": 5,
+            "total": 12,
+            "cached": 2,
+            "cache_write": 0,
+            "reasoning": 1,
+            "source": "provider",
+        },
+        "error_type": None,
+        "finish_reason": "stop",
+        "prompt_version": None,
+        "release_id": None,
+        "attempts": 1,
+        "cached": False,
+        "json_valid": None,
+        "status": 200,
+        "stream": False,
+        "user": "u-1",
+        "dropped_parameters": [],
         "messages_masked": [{"role": "user", "content_hash": digest, "content_length": len(SECRET_WORDS)}],
     }
     assert set(CONTRACT) <= set(line)
 
 
-@pytest.mark.parametrize("line", [
-    msgspec.json.encode(record_of_refused(refused())),
-    msgspec.json.encode(record_of(finished(reply=None, error=UpstreamTimeout("late")), KEY)),
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        msgspec.json.encode(record_of_refused(refused())),
+        msgspec.json.encode(record_of(finished(reply=None, error=UpstreamTimeout("late")), KEY)),
+    ],
+)
 def test_every_record_has_every_field(line: bytes) -> None:
     assert set(json.loads(line)) == set(line_of(finished(), KEY))
 
@@ -85,12 +136,15 @@ def test_anything_can_be_recorded_and_stays_small(content: bytes, name: str, rol
 USED = Usage(prompt=7, completion=5)
 
 
-@pytest.mark.parametrize(("usage", "chars", "expected"), [
-    (USED, 0, USED),
-    (Usage(source="none"), 40, Usage(prompt=8, completion=10, source="estimated")),
-    (Usage(prompt=-1, completion=5), 40, Usage(prompt=8, completion=10, source="estimated")),
-    (Usage(prompt=9, completion=1, source="estimated"), 40, Usage(prompt=9, completion=10, source="estimated")),
-])
+@pytest.mark.parametrize(
+    ("usage", "chars", "expected"),
+    [
+        (USED, 0, USED),
+        (Usage(source="none"), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=-1, completion=5), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=9, completion=1, source="estimated"), 40, Usage(prompt=9, completion=10, source="estimated")),
+    ],
+)
 def test_usage_is_the_providers_or_an_estimate(usage: Usage, chars: int, expected: Usage) -> None:
     reply = a_reply(outcome=Outcome(usage=usage, output_chars=chars))
     assert usage_of(finished(reply=reply)) == expected

@@ -39,8 +39,9 @@ class Disk(LogFile):
     def numbers(self) -> list[int]:
         if not self.path.exists():
             return []
-        return [int(json.loads(line)["request_id"].removeprefix("req_"), 16)
-                for line in self.path.read_text().splitlines()]
+        return [
+            int(json.loads(line)["request_id"].removeprefix("req_"), 16) for line in self.path.read_text().splitlines()
+        ]
 
 
 @asynccontextmanager
@@ -109,7 +110,8 @@ async def test_closing_writes_the_rest(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_reported_and_its_records_are_written_later(
-        tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with opened(tmp_path) as (log, disk):
         disk.is_full = True
         for number in range(10):
@@ -141,7 +143,8 @@ async def test_what_no_longer_fits_is_counted(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_closing_on_a_full_disk_ends_and_says_what_is_lost(
-        tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with opened(tmp_path) as (log, disk):
         disk.is_full = True
         log.append(finished(1))

@@ -9,25 +9,44 @@ from llmops.telemetry.trace_context import TraceParent, read_traceparent, write_
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
-@pytest.mark.parametrize(("value", "flags"), [
-    (f"00-{TRACE}-{SPAN}-01", "01"),
-    (f"00-{TRACE}-{SPAN}-00", "00"),
-    (f"00-{TRACE}-{SPAN}-ff", "ff"),
-    (f"01-{TRACE}-{SPAN}-01", "01"),
-    (f"cc-{TRACE}-{SPAN}-01-what-the-future-brings", "01"),
-])
+@pytest.mark.parametrize(
+    ("value", "flags"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", "01"),
+        (f"00-{TRACE}-{SPAN}-00", "00"),
+        (f"00-{TRACE}-{SPAN}-ff", "ff"),
+        (f"01-{TRACE}-{SPAN}-01", "01"),
+        (f"cc-{TRACE}-{SPAN}-01-what-the-future-brings", "01"),
+    ],
+)
 def test_valid(value: str, flags: str) -> None:
     assert read_traceparent(value) == TraceParent(TRACE, SPAN, flags)
 
 
-@pytest.mark.parametrize("value", [
-    "", "00", f"00-{TRACE}-{SPAN}", f"00-{TRACE}-{SPAN}-1", f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE}-{SPAN}-01-",
-    f"00-{TRACE}-{SPAN}-01x", f"01-{TRACE}-{SPAN}-01x", f"ff-{TRACE}-{SPAN}-01", f"0-{TRACE}-{SPAN}-01",
-    f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{SPAN}-01",
-    f"00-{TRACE[1:]}-{SPAN}-01", f"00-{TRACE}-{SPAN}-0g",
-    f" 00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01 ", f"00-{TRACE}-{SPAN}-01\n",
-    f"00_{TRACE}_{SPAN}_01",
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "00",
+        f"00-{TRACE}-{SPAN}",
+        f"00-{TRACE}-{SPAN}-1",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"00-{TRACE}-{SPAN}-01-",
+        f"00-{TRACE}-{SPAN}-01x",
+        f"01-{TRACE}-{SPAN}-01x",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"0-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE[1:]}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-0g",
+        f" 00-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01 ",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f"00_{TRACE}_{SPAN}_01",
+    ],
+)
 def test_invalid(value: str) -> None:
     assert read_traceparent(value) is None
 

@@ -41,8 +41,7 @@ def show(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
 
 @app.command("check")
 def check_file(
-    file: Annotated[Path, typer.Argument(help="The configuration file.")],
-    as_json: JsonFlag = False,
+    file: Annotated[Path, typer.Argument(help="The configuration file.")], as_json: JsonFlag = False
 ) -> None:
     """Check FILE as a start would, with the environment over it and the credentials it needs; start nothing."""
     from ..app import check, not_in_effect
@@ -79,9 +78,13 @@ def reload(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
         path = state_path(load_settings(config).log.dir)
         state = find_running(path)
         if state is None:
-            raise ConfigError([f"{path}: no running gateway has left its note there; is it running, and with the same "
-                               "log.dir? One that was not started by `llmops serve` is sent SIGHUP by hand"],
-                              source="the running gateway")
+            raise ConfigError(
+                [
+                    f"{path}: no running gateway has left its note there; is it running, and with the same "
+                    "log.dir? One that was not started by `llmops serve` is sent SIGHUP by hand"
+                ],
+                source="the running gateway",
+            )
         if state.config is not None:
             load_settings(Path(state.config))  # a file that can be seen to be bad is not even sent
         answers = ask_to_reload(state)
@@ -102,15 +105,19 @@ def ask_to_reload(state: "GatewayState", limit_s: float = _RELOAD_LIMIT_S) -> li
     try:
         os.kill(state.pid, signal.SIGHUP)
     except PermissionError as exc:
-        raise ConfigError([f"pid {state.pid} belongs to another user; run this as the one who started the gateway"],
-                          source="the running gateway") from exc
+        raise ConfigError(
+            [f"pid {state.pid} belongs to another user; run this as the one who started the gateway"],
+            source="the running gateway",
+        ) from exc
     deadline_s = time.monotonic() + limit_s
     wanted = 1 if state.workers == 1 else 8 * state.workers  # each fresh connection reaches some worker
     answers: list[dict[str, Any]] = []
     while len(answers) < wanted:
         if time.monotonic() > deadline_s:
-            raise ConfigError([f"pid {state.pid} at {state.url} has not confirmed within {limit_s:g} s; its log on "
-                               "stderr says why"], source="the running gateway")
+            raise ConfigError(
+                [f"pid {state.pid} at {state.url} has not confirmed within {limit_s:g} s; its log on stderr says why"],
+                source="the running gateway",
+            )
         health = read_health(state.url)
         if health is not None and health["config_read_at_s"] >= asked_at_s:
             answers.append(health)

@@ -22,7 +22,9 @@ def doctor(
     if as_json:
         print_json({"ok": errors == 0, "errors": errors, "warnings": warnings, "findings": findings})
     else:
-        print_table(("verdict", "what", "finding", "what to do"),
-                    [(each.verdict, each.what, each.meaning, each.advice) for each in findings])
+        print_table(
+            ("verdict", "what", "finding", "what to do"),
+            [(each.verdict, each.what, each.meaning, each.advice) for each in findings],
+        )
         typer.echo(f"\n{errors} errors, {warnings} warnings, {len(findings) - errors - warnings} ok")
     raise typer.Exit(1 if errors else 0)

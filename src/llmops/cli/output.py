@@ -15,8 +15,12 @@ USAGE_ERROR = 2
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration file. Default: the one that LLMOPS_CONFIG names, "
-                 "otherwise configs/default.yaml where it exists."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file. Default: the one that LLMOPS_CONFIG names, "
+        "otherwise configs/default.yaml where it exists.",
+    ),
 ]
 
 

@@ -9,7 +9,10 @@ from .output import JsonFlag, print_json
 app = typer.Typer(
     name="llmops",
     help="LLMOps Lab: a gateway that every model call of your applications goes through.",
-    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)

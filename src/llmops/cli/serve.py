@@ -35,8 +35,11 @@ def serve(
         file = config or default_file()
         settings = load_settings(file, **values)
         refuse_public_address(settings.server.host)
-        status = _serve_alone(settings, file, values) if settings.server.workers == 1 else (
-            _serve_workers(settings, file, values))
+        status = (
+            _serve_alone(settings, file, values)
+            if settings.server.workers == 1
+            else (_serve_workers(settings, file, values))
+        )
     raise typer.Exit(status)
 
 
@@ -49,11 +52,13 @@ def refuse_public_address(host: str) -> None:
     except ValueError:
         loopback = False
     if not loopback:
-        raise ConfigError([
-            f"server.host: {host!r}: the gateway does not check keys yet, so everybody who reaches this address could "
-            "spend on your provider accounts; use 127.0.0.1 (or ::1) and let others in through a proxy that "
-            "authenticates them, or through an SSH tunnel: docs/how-to/run-behind-a-load-balancer.md"
-        ])
+        raise ConfigError(
+            [
+                f"server.host: {host!r}: the gateway does not check keys yet, so everybody who reaches this address "
+                "could spend on your provider accounts; use 127.0.0.1 (or ::1) and let others in through a proxy that "
+                "authenticates them, or through an SSH tunnel: docs/how-to/run-behind-a-load-balancer.md"
+            ]
+        )
 
 
 def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
@@ -86,8 +91,12 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
     ):
         operator_log.configure()
         command = worker_command(file, {"server": server})
-        supervisor = Supervisor(command, settings.server.workers, environment={WORKERS_DIR_VARIABLE: folder},
-                                address=(settings.server.host, settings.server.port))
+        supervisor = Supervisor(
+            command,
+            settings.server.workers,
+            environment={WORKERS_DIR_VARIABLE: folder},
+            address=(settings.server.host, settings.server.port),
+        )
         return asyncio.run(supervisor.run(lambda: _announce(settings, file)))
 
 
@@ -119,8 +128,11 @@ def _noted(settings: "Settings", file: Path | None) -> AbstractContextManager[No
     from ..gateway.state_file import GatewayState, noted, state_path
 
     state = GatewayState(
-        pid=os.getpid(), url=url_of(settings), config=str(file.resolve()) if file else None,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"), workers=settings.server.workers,
+        pid=os.getpid(),
+        url=url_of(settings),
+        config=str(file.resolve()) if file else None,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        workers=settings.server.workers,
     )
     path = state_path(settings.log.dir)
     if not os.access(next(each for each in path.absolute().parents if each.exists()), os.W_OK):
@@ -146,21 +158,28 @@ def _announce(settings: "Settings", file: Path | None) -> None:
     model = settings.llm.model if settings.llm.model in names else (callable_names or ["mock"])[0]
     notes = [f"note: {note}" for note in not_in_effect(settings)]
     if settings.server.workers > 1:
-        notes.append(f"note: {settings.server.workers} workers keep their state apart; what must be counted together "
-                     "(limits, budgets) will need Redis")
-    say("\n".join([
-        f"LLMOps Lab {__version__} answers on {url}",
-        f"  models   {shown}",
-        f"  log      {settings.log.dir / LOG_NAME}",
-        f"  config   {file or 'defaults and environment (no file)'}",
-        *notes,
-        "",
-        "Try it:",
-        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
-        f"""    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'""",
-        "or from Python, with the OpenAI SDK unchanged:",
-        "  from openai import OpenAI",
-        f'  client = OpenAI(base_url="{url}/v1", api_key="unused")',
-        f'  print(client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "Hello"}}]))',
-        f"Control plane: {url}/docs   metrics: {url}/metrics   stop: Ctrl-C",
-    ]))
+        notes.append(
+            f"note: {settings.server.workers} workers keep their state apart; what must be counted together "
+            "(limits, budgets) will need Redis"
+        )
+    say(
+        "\n".join(
+            [
+                f"LLMOps Lab {__version__} answers on {url}",
+                f"  models   {shown}",
+                f"  log      {settings.log.dir / LOG_NAME}",
+                f"  config   {file or 'defaults and environment (no file)'}",
+                *notes,
+                "",
+                "Try it:",
+                f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",
+                f"""    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'""",
+                "or from Python, with the OpenAI SDK unchanged:",
+                "  from openai import OpenAI",
+                f'  client = OpenAI(base_url="{url}/v1", api_key="unused")',
+                '  messages = [{"role": "user", "content": "Hello"}]',
+                f'  print(client.chat.completions.create(model="{model}", messages=messages))',
+                f"Control plane: {url}/docs   metrics: {url}/metrics   stop: Ctrl-C",
+            ]
+        )
+    )

@@ -154,11 +154,33 @@ class Conversation(msgspec.Struct, kw_only=True):
 
 #: Parameters every target must say it carries; the rest of `Conversation` is structure, judged part by part.
 PARAMETERS = (
-    "tools", "tool_choice", "parallel_tool_calls", "output", "max_tokens", "temperature", "top_p", "top_k", "stop",
-    "seed", "presence_penalty", "frequency_penalty", "n", "logprobs", "top_logprobs", "reasoning", "user", "metadata",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "output",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "reasoning",
+    "user",
+    "metadata",
 )
-_HARMLESS: dict[str, Any] = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False,
-                             "top_logprobs": 0, "parallel_tool_calls": True}
+_HARMLESS: dict[str, Any] = {
+    "n": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "parallel_tool_calls": True,
+}
 
 
 class Uncarried:
@@ -283,8 +305,17 @@ class Lost(msgspec.Struct, frozen=True):
     what: str
 
 
-Delta = (Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta | Finished
-         | UsageReported | Lost)
+Delta = (
+    Started
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallStarted
+    | ToolCallDelta
+    | Finished
+    | UsageReported
+    | Lost
+)
 
 #: The deltas that make a stream committed: from the first of these on nothing may be retried.
 CONTENT_DELTAS = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted, ToolCallDelta)

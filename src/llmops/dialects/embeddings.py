@@ -92,8 +92,9 @@ class EmbeddingsDialect:
         try:
             wire = _REPLY.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise UpstreamBroken(f"the upstream's answer is not a list of embeddings: {exc}",
-                                 upstream_status=200) from exc
+            raise UpstreamBroken(
+                f"the upstream's answer is not a list of embeddings: {exc}", upstream_status=200
+            ) from exc
         outcome.model = wire.model
         if wire.usage is not None:
             outcome.usage = Usage(prompt=wire.usage.prompt_tokens or 0)
@@ -103,17 +104,33 @@ class EmbeddingsDialect:
         wire: _Request = decode_request(body, _REQUEST)
         given: dict[str, Any] = decode_request(body, _OBJECT)
         leftover = [name for name, value in given.items() if name not in _KNOWN and value is not None]
-        return EmbeddingRequest(inputs=_read_texts(wire.input), dimensions=wire.dimensions,
-                                encoding_format=wire.encoding_format or "float", leftover=leftover)
+        return EmbeddingRequest(
+            inputs=_read_texts(wire.input),
+            dimensions=wire.dimensions,
+            encoding_format=wire.encoding_format or "float",
+            leftover=leftover,
+        )
 
-    def write_reply(self, vectors: list[list[float]], model: str, usage: Usage,
-                    encoding_format: EncodingFormat = "float") -> bytes:
+    def write_reply(
+        self, vectors: list[list[float]], model: str, usage: Usage, encoding_format: EncodingFormat = "float"
+    ) -> bytes:
         """The answer, one vector for each input in order. Its usage is required by the wire, so it is 0 if unknown."""
-        data = [{"object": "embedding", "index": index,
-                 "embedding": write_base64(vector) if encoding_format == "base64" else vector}
-                for index, vector in enumerate(vectors)]
-        return msgspec.json.encode({"object": "list", "data": data, "model": model,
-                                    "usage": {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}})
+        data = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": write_base64(vector) if encoding_format == "base64" else vector,
+            }
+            for index, vector in enumerate(vectors)
+        ]
+        return msgspec.json.encode(
+            {
+                "object": "list",
+                "data": data,
+                "model": model,
+                "usage": {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt},
+            }
+        )
 
 
 def write_base64(vector: list[float]) -> str:
@@ -137,8 +154,10 @@ def _read_texts(given: msgspec.Raw) -> list[str]:
             return [_TEXT.decode(given)]
         case "texts":
             return _TEXTS.decode(given)
-    raise InvalidRequest("the deployment behind this model takes text only: send input as a string or a list of "
-                         "strings, not as tokens", param="input")
+    raise InvalidRequest(
+        "the deployment behind this model takes text only: send input as a string or a list of strings, not as tokens",
+        param="input",
+    )
 
 
 def _kind(given: msgspec.Raw) -> _Kind:
@@ -161,7 +180,9 @@ def _kind(given: msgspec.Raw) -> _Kind:
                     _TOKENS.decode(raw)
                     return "tokens"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise InvalidRequest(f"input must be a string, a list of strings, or arrays of integer tokens: {exc}",
-                             param="input") from exc
-    raise InvalidRequest("input must be a string, a list of strings, or arrays of integer tokens, and not empty",
-                         param="input")
+        raise InvalidRequest(
+            f"input must be a string, a list of strings, or arrays of integer tokens: {exc}", param="input"
+        ) from exc
+    raise InvalidRequest(
+        "input must be a string, a list of strings, or arrays of integer tokens, and not empty", param="input"
+    )

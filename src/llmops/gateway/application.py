@@ -85,8 +85,9 @@ class Application:
             await self._control_plane(scope, receive, _identified(send, arrival))
             return
         else:
-            error = UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers "
-                                 f"{', '.join([*HOT_ROUTES, '/v1/models'])}")
+            error = UnknownRoute(
+                f"there is no path {path[:200]!r} here; the data plane offers {', '.join([*HOT_ROUTES, '/v1/models'])}"
+            )
         dialect = self._anthropic_dialect if path.startswith("/v1/messages") else self._openai_dialect
         await self.data_plane.refuse(error, operation or "unknown", dialect, arrival, send)
 

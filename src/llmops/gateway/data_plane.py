@@ -90,23 +90,38 @@ class DataPlane:
         finally:
             self._metrics.in_flight -= 1
 
-    async def refuse(self, error: LLMOpsError, operation: str, dialect: ClientDialect, arrival: Arrival,
-                     send: Send) -> None:
+    async def refuse(
+        self, error: LLMOpsError, operation: str, dialect: ClientDialect, arrival: Arrival, send: Send
+    ) -> None:
         """Turn a request away that did not become a call, and note it in the log."""
         latency_s = self._clock.monotonic_s() - arrival.started_s
-        self._sink.append(RefusedRequest(
-            request_id=arrival.request_id, trace_id=arrival.trace_id, span_id=arrival.span_id,
-            parent_span_id=arrival.parent_span_id, operation=operation, error=error,
-            started_at_s=arrival.started_at_s, latency_s=latency_s,
-        ))
+        self._sink.append(
+            RefusedRequest(
+                request_id=arrival.request_id,
+                trace_id=arrival.trace_id,
+                span_id=arrival.span_id,
+                parent_span_id=arrival.parent_span_id,
+                operation=operation,
+                error=error,
+                started_at_s=arrival.started_at_s,
+                latency_s=latency_s,
+            )
+        )
         await _send_error(error, dialect, arrival, send)
 
     def arrive(self, scope: Scope) -> Arrival:
         """The identity of a request that no hot route serves."""
         return arrive(dict(scope["headers"]), self._clock, self._ids)
 
-    async def _take_in(self, operation: Operation, dialect: ClientDialect, scope: Scope, headers: dict[bytes, bytes],
-                       receive: Receive, arrival: Arrival) -> Call:
+    async def _take_in(
+        self,
+        operation: Operation,
+        dialect: ClientDialect,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        arrival: Arrival,
+    ) -> Call:
         check_headers(scope, self.limits.header_limit_bytes)
         body = await read_body(headers, receive, self.limits.body_limit_bytes)
         check_nesting(body, self.limits.nesting_limit)
@@ -129,8 +144,7 @@ class DataPlane:
             allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
         )
 
-    async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive,
-                      send: Send) -> None:
+    async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive, send: Send) -> None:
         watch = ClientWatch(receive, self._ticker)
         try:
             try:
@@ -192,8 +206,9 @@ def _header_value(text: str) -> bytes:
     return clean.encode("latin-1", "replace")
 
 
-async def _send_stream(reply: Reply, headers: Headers, call: Call, dialect: Dialect, send: Send,
-                       watch: ClientWatch) -> None:
+async def _send_stream(
+    reply: Reply, headers: Headers, call: Call, dialect: Dialect, send: Send, watch: ClientWatch
+) -> None:
     stream = reply.stream
     assert stream is not None
     last = b""

@@ -112,8 +112,9 @@ async def _receive_part(receive: Receive) -> Message:
 
 
 def _too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body is larger than the {limit_bytes} bytes accepted here; send less, or raise "
-                        "server.body_limit_bytes")
+    return BodyTooLarge(
+        f"the body is larger than the {limit_bytes} bytes accepted here; send less, or raise server.body_limit_bytes"
+    )
 
 
 def check_nesting(body: bytes, limit: int) -> None:

@@ -23,26 +23,40 @@ class State(Protocol):
     def degradations(self) -> list[str]: ...
 
 
-def get_routes(state: State, names: Callable[[], Iterable[str]],
-               scrape: Callable[[], Awaitable[bytes]], started_at_s: Callable[[], float]) -> dict[str, Endpoint]:
+def get_routes(
+    state: State,
+    names: Callable[[], Iterable[str]],
+    scrape: Callable[[], Awaitable[bytes]],
+    started_at_s: Callable[[], float],
+) -> dict[str, Endpoint]:
     """The routes by path. ``scrape`` gives the exposition text."""
 
     async def root(scope: Scope, receive: Receive, send: Send) -> None:
-        await _send_json(send, 200, {
-            "service": "LLMOps Lab gateway", "version": __version__, "documentation": "/docs",
-            "data_plane": ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/models"],
-        })
+        await _send_json(
+            send,
+            200,
+            {
+                "service": "LLMOps Lab gateway",
+                "version": __version__,
+                "documentation": "/docs",
+                "data_plane": ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/models"],
+            },
+        )
 
     async def health(scope: Scope, receive: Receive, send: Send) -> None:
         problems = state.degradations()
-        await _send_json(send, 200, {
-            "status": "degraded" if problems else "ok",
-            "problems": problems,
-            "version": __version__,
-            "config_generation": state.config_generation,
-            "config_error": state.config_error,
-            "config_read_at_s": state.config_read_at_s,
-        })
+        await _send_json(
+            send,
+            200,
+            {
+                "status": "degraded" if problems else "ok",
+                "problems": problems,
+                "version": __version__,
+                "config_generation": state.config_generation,
+                "config_error": state.config_error,
+                "config_read_at_s": state.config_read_at_s,
+            },
+        )
 
     async def ready(scope: Scope, receive: Receive, send: Send) -> None:
         if state.draining:

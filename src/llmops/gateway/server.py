@@ -53,11 +53,23 @@ class GatewayServer(uvicorn.Server):
     """uvicorn, set up for the data plane. ``on_started`` is called once connections are accepted."""
 
     def __init__(self, app: Endpoint, *, on_started: Callable[[], None] | None, parent: int | None) -> None:
-        super().__init__(uvicorn.Config(
-            app, loop="uvloop", http="httptools", ws="none", lifespan="on", interface="asgi3", log_config=None,
-            access_log=False, server_header=False, date_header=True, timeout_keep_alive=_KEEP_ALIVE_S, backlog=BACKLOG,
-            timeout_graceful_shutdown=_AFTER_DRAIN_S,
-        ))
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=_AFTER_DRAIN_S,
+            )
+        )
         self._on_started = on_started
         self._parent = parent
 
@@ -83,8 +95,9 @@ class GatewayServer(uvicorn.Server):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def serve(app: Endpoint, bound: socket.socket, *, on_started: Callable[[], None] | None = None,
-          parent: int | None = None) -> None:
+def serve(
+    app: Endpoint, bound: socket.socket, *, on_started: Callable[[], None] | None = None, parent: int | None = None
+) -> None:
     """Serve until a signal ends it, or the parent does: ``parent`` is a pipe of which it holds the other end."""
     # A configuration reload that is asked for before there is a gateway must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -44,8 +44,9 @@ class Worker(msgspec.Struct, eq=False):
 class Supervisor:
     """Keeps ``count`` processes of ``command``, which serve ``address``, running until a signal ends it."""
 
-    def __init__(self, command: Sequence[str], count: int, *, address: tuple[str, int],
-                 environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], count: int, *, address: tuple[str, int], environment: Mapping[str, str]
+    ) -> None:
         self.workers = [Worker(number) for number in range(count)]
         self._command = command
         self._address = address
@@ -86,7 +87,10 @@ class Supervisor:
             born_s = time.monotonic()
             worker.process = await asyncio.create_subprocess_exec(
                 # A session of its own: Ctrl-C reaches the parent alone. The pipe's end tells the worker of our death.
-                *self._command, env=self._environment, stdin=asyncio.subprocess.PIPE, start_new_session=True
+                *self._command,
+                env=self._environment,
+                stdin=asyncio.subprocess.PIPE,
+                start_new_session=True,
             )
             if self._signals:  # arrived while the process was being made
                 worker.process.send_signal(signal.SIGTERM)

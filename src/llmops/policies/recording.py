@@ -49,8 +49,9 @@ def as_error(exc: BaseException) -> LLMOpsError:
         return exc
     if isinstance(exc, asyncio.CancelledError):
         return ClientDisconnected("the client left before the answer was complete")
-    return InternalError("the gateway failed on this call; the operator finds the cause in its log under this "
-                         "request id")
+    return InternalError(
+        "the gateway failed on this call; the operator finds the cause in its log under this request id"
+    )
 
 
 class _RecordedStream:
@@ -85,5 +86,6 @@ class _RecordedStream:
     def _record(self, error: LLMOpsError | None) -> None:
         if not self._recorded:
             self._recorded = True
-            self._sink.append(FinishedCall(call=self._call, reply=self._reply, error=error,
-                                           ended_s=self._clock.monotonic_s()))
+            self._sink.append(
+                FinishedCall(call=self._call, reply=self._reply, error=error, ended_s=self._clock.monotonic_s())
+            )

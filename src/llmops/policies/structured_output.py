@@ -92,8 +92,9 @@ def _compile(contract: OutputContract) -> Check:
             msgspec.json.decode(contract.schema), retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions()
         )
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as exc:
-        raise InvalidRequest(f"the JSON schema of the requested output is not usable: {exc}",
-                             param="response_format") from exc
+        raise InvalidRequest(
+            f"the JSON schema of the requested output is not usable: {exc}", param="response_format"
+        ) from exc
 
     def check(text: str) -> bool:
         try:

@@ -34,8 +34,9 @@ class GeminiProvider(HttpProvider):
             return await super().translate(call, model)
         request = _EMBEDDINGS.read_request(call.body)
         if request.leftover and not call.allow_dropped:
-            raise UnsupportedParameter(f"Gemini's embeddings cannot carry: {', '.join(request.leftover)}",
-                                       param=request.leftover[0])
+            raise UnsupportedParameter(
+                f"Gemini's embeddings cannot carry: {', '.join(request.leftover)}", param=request.leftover[0]
+            )
         call.dropped = list(request.leftover)
         exchange = await self.post(call, "embeddings", model, write_embeddings(request, model), _DIALECT)
         vectors, usage = read_embeddings(await read_json(exchange), len(request.inputs))

@@ -201,8 +201,13 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """A socket, its parser and the exchange under way. ``on_idle`` gets it back when it may carry another one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker, on_idle: Callable[["Connection"], None],
-                 on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ticker: Ticker,
+        on_idle: Callable[["Connection"], None],
+        on_lost: Callable[["Connection"], None],
+    ) -> None:
         self.loop = loop
         self.ticker = ticker
         self.idle_since_s = 0.0

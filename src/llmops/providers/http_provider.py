@@ -73,7 +73,7 @@ class HttpProvider:
         self._asks_usage = asks_usage
         self._extra_headers = dict(extra_headers or {})
         secrets = [secret or "", *self._extra_headers.values()]
-        self._secrets = [each.encode() for each in secrets if len(each) >= _MIN_SECRET_CHARS]
+        self._secrets = [each for each in secrets if len(each) >= _MIN_SECRET_CHARS]
         self.now = monotonic_s
         self._endpoints: dict[tuple[str, str, bool], Endpoint] = {}
 
@@ -133,7 +133,12 @@ class HttpProvider:
         """Send and return the exchange of a success; everything else is raised as the matching error."""
         endpoint = self._endpoint(operation, model, stream=call.view.stream)
         request = b"%btraceparent: 00-%b-%b-%b\r\nContent-Length: %d\r\n\r\n%b" % (
-            endpoint.head, call.trace_id.encode(), call.span_id.encode(), call.trace_flags.encode(), len(body), body
+            endpoint.head,
+            call.trace_id.encode(),
+            call.span_id.encode(),
+            call.trace_flags.encode(),
+            len(body),
+            body,
         )
         exchange = await self._transport.request(endpoint.origin, request, self._timeouts)
         if exchange.status == 200:
@@ -144,9 +149,14 @@ class HttpProvider:
             answer = b""  # the status says enough
         finally:
             exchange.close()
-        for secret in self._secrets:  # an upstream may quote what it was sent
-            answer = answer.replace(secret, b"**********")
-        raise error_for(exchange.status, exchange.response_headers, dialect.read_error(exchange.status, answer))
+        said = dialect.read_error(exchange.status, self._masked(answer.decode("utf-8", "replace")).encode())
+        raise error_for(exchange.status, exchange.response_headers, said)
+
+    def _masked(self, words: str) -> str:
+        """An upstream's words without our credentials: it may quote what it was sent."""
+        for secret in self._secrets:
+            words = words.replace(secret, "**********")
+        return words
 
     def _endpoint(self, operation: str, model: str, *, stream: bool) -> Endpoint:
         key = (operation, model, stream)
@@ -172,7 +182,7 @@ class HttpProvider:
         return Endpoint(self._origin, "".join(f"{line}\r\n" for line in lines).encode("latin-1"))
 
     async def _open_stream(self, exchange: Exchange, tap: StreamTap, outcome: Outcome) -> Reply:
-        stream = await UpstreamStream(exchange, tap).open()
+        stream = await UpstreamStream(exchange, tap, self._masked).open()
         outcome.first_content_s = self.now()
         return Reply(stream=stream, outcome=outcome)
 
@@ -180,8 +190,11 @@ class HttpProvider:
 def estimated_count(call: Call, now_s: float) -> Reply:
     """An answer to ``count_tokens`` for a model whose provider cannot count: the gateway's estimate, marked as such."""
     tokens = estimate_tokens(sum(len(message.content) for message in call.view.messages))
-    return Reply(body=msgspec.json.encode({"input_tokens": tokens}), headers=[(b"x-llmops-estimated", b"true")],
-                 outcome=Outcome(first_content_s=now_s))
+    return Reply(
+        body=msgspec.json.encode({"input_tokens": tokens}),
+        headers=[(b"x-llmops-estimated", b"true")],
+        outcome=Outcome(first_content_s=now_s),
+    )
 
 
 async def read_json(exchange: Exchange) -> bytes:

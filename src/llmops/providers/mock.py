@@ -89,8 +89,9 @@ class MockProvider:
         return Reply(body=dialect.write_reply(answer), outcome=outcome)
 
     def _answer(self, call: Call, conversation: Conversation) -> Answer:
-        digest = hashlib.blake2b(msgspec.msgpack.encode(conversation.messages), digest_size=8,
-                                 key=str(self._options.seed).encode()).digest()
+        digest = hashlib.blake2b(
+            msgspec.msgpack.encode(conversation.messages), digest_size=8, key=str(self._options.seed).encode()
+        ).digest()
         number = int.from_bytes(digest, "big")
         choices, completion, reasoning = answer_to(conversation, number, self._options.words, self._options.reply)
         prompt = estimate_tokens(sum(len(message.content) for message in call.view.messages))
@@ -106,8 +107,11 @@ class MockProvider:
         request = dialect.read_request(call.body)
         size = request.dimensions or _DEFAULT_DIMENSIONS
         if size * len(request.inputs) > _MAX_NUMBERS:
-            raise InvalidRequest(f"{len(request.inputs)} inputs of {size} dimensions are more than the {_MAX_NUMBERS} "
-                                 "numbers that the mock provider makes in one call", param="input")
+            raise InvalidRequest(
+                f"{len(request.inputs)} inputs of {size} dimensions are more than the {_MAX_NUMBERS} "
+                "numbers that the mock provider makes in one call",
+                param="input",
+            )
         vectors = [self._vector(text, size) for text in request.inputs]
         usage = Usage(prompt=estimate_tokens(sum(len(text.encode()) for text in request.inputs)))
         body = dialect.write_reply(vectors, call.view.model, usage, request.encoding_format)

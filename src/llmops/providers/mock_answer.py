@@ -51,8 +51,15 @@ def answer_to(conversation: Conversation, number: int, words: int, reply: str | 
             choices.append(Choice(index=index, parts=parts, finish_reason="tool_calls"))
             continue
         choice, tokens = _spoken(conversation, dice, words, reply)
-        choices.append(Choice(index=index, parts=[*parts, *choice.parts], finish_reason=choice.finish_reason,
-                              stop_sequence=choice.stop_sequence, logprobs=choice.logprobs))
+        choices.append(
+            Choice(
+                index=index,
+                parts=[*parts, *choice.parts],
+                finish_reason=choice.finish_reason,
+                stop_sequence=choice.stop_sequence,
+                logprobs=choice.logprobs,
+            )
+        )
         completion += tokens
     return choices, completion, reasoning
 
@@ -117,8 +124,9 @@ def _call(tool: Tool, dice: random.Random) -> ToolCall:
     """Arguments are an object by definition, also where a tool's schema, which is the caller's, says otherwise."""
     arguments = sample({"type": "object", **tool.parameters}, dice)
     arguments = arguments if isinstance(arguments, dict) else {}
-    return ToolCall(id=f"call_{dice.getrandbits(64):016x}", name=tool.name,
-                    arguments=msgspec.json.encode(arguments).decode())
+    return ToolCall(
+        id=f"call_{dice.getrandbits(64):016x}", name=tool.name, arguments=msgspec.json.encode(arguments).decode()
+    )
 
 
 def deltas_of(choice: Choice) -> list[Delta]:
@@ -137,8 +145,11 @@ def deltas_of(choice: Choice) -> list[Delta]:
             case ToolCall():
                 deltas.append(ToolCallStarted(index=called, id=part.id, name=part.name, choice=choice.index))
                 half = len(part.arguments) // 2
-                deltas += [ToolCallDelta(index=called, arguments=piece, choice=choice.index)
-                           for piece in (part.arguments[:half], part.arguments[half:]) if piece]
+                deltas += [
+                    ToolCallDelta(index=called, arguments=piece, choice=choice.index)
+                    for piece in (part.arguments[:half], part.arguments[half:])
+                    if piece
+                ]
                 called += 1
     deltas.append(Finished(reason=choice.finish_reason, choice=choice.index, stop_sequence=choice.stop_sequence))
     return deltas

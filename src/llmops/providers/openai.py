@@ -35,17 +35,22 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PRESETS: dict[str, Preset] = {
-    "openai": Preset(base_url="https://api.openai.com/v1", secret_env="OPENAI_API_KEY", native=OpenAIProvider.native,
-                     max_tokens_field="max_completion_tokens"),
+    "openai": Preset(
+        base_url="https://api.openai.com/v1",
+        secret_env="OPENAI_API_KEY",
+        native=OpenAIProvider.native,
+        max_tokens_field="max_completion_tokens",
+    ),
     "vllm": Preset(base_url="http://127.0.0.1:8000/v1", native=OpenAIProvider.native),
     "ollama": Preset(base_url="http://127.0.0.1:11434/v1"),
     "tgi": Preset(base_url="http://127.0.0.1:3000/v1", native=frozenset({"chat"})),
     "llamacpp": Preset(base_url="http://127.0.0.1:8080/v1"),
-    "openrouter": Preset(base_url="https://openrouter.ai/api/v1", secret_env="OPENROUTER_API_KEY",
-                         native=frozenset({"chat"})),
+    "openrouter": Preset(
+        base_url="https://openrouter.ai/api/v1", secret_env="OPENROUTER_API_KEY", native=frozenset({"chat"})
+    ),
     "groq": Preset(base_url="https://api.groq.com/openai/v1", secret_env="GROQ_API_KEY", native=frozenset({"chat"})),
-    "mistral": Preset(base_url="https://api.mistral.ai/v1", secret_env="MISTRAL_API_KEY",
-                      asks_usage=False),
-    "deepseek": Preset(base_url="https://api.deepseek.com/v1", secret_env="DEEPSEEK_API_KEY",
-                       native=frozenset({"chat"})),
+    "mistral": Preset(base_url="https://api.mistral.ai/v1", secret_env="MISTRAL_API_KEY", asks_usage=False),
+    "deepseek": Preset(
+        base_url="https://api.deepseek.com/v1", secret_env="DEEPSEEK_API_KEY", native=frozenset({"chat"})
+    ),
 }

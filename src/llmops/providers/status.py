@@ -26,21 +26,28 @@ def error_for(status: int, headers: Mapping[bytes, bytes], said: WireError) -> U
     """
     patience = retry_after_s(headers)
     if status == 429:
-        return UpstreamRateLimited(f"the provider asks to slow down: {said.message}", retry_after_s=patience,
-                                   upstream_status=status)
+        return UpstreamRateLimited(
+            f"the provider asks to slow down: {said.message}", retry_after_s=patience, upstream_status=status
+        )
     if status in (401, 403) or said.code == "API_KEY_INVALID":  # Gemini calls a bad key a bad request
-        return UpstreamCredential(f"the provider refused the gateway's credential (HTTP {status}); "
-                                  "check the deployment's API key", upstream_status=status)
+        return UpstreamCredential(
+            f"the provider refused the gateway's credential (HTTP {status}); check the deployment's API key",
+            upstream_status=status,
+        )
     if status in (408, 504):
         return UpstreamTimeout(f"the provider timed out: {said.message}", upstream_status=status)
     if 400 <= status < 500:
         return UpstreamRejected(said.message, upstream_status=status, param=said.param, code=said.code)
     if status >= 500:
-        return UpstreamUnavailable(f"the provider answered HTTP {status}: {said.message}", retry_after_s=patience,
-                                   upstream_status=status)
+        return UpstreamUnavailable(
+            f"the provider answered HTTP {status}: {said.message}", retry_after_s=patience, upstream_status=status
+        )
     if 300 <= status < 400:
-        return UpstreamBroken(f"the provider answered with a redirect (HTTP {status}), which is never followed; "
-                              "correct the deployment's base_url", upstream_status=status)
+        return UpstreamBroken(
+            f"the provider answered with a redirect (HTTP {status}), which is never followed; "
+            "correct the deployment's base_url",
+            upstream_status=status,
+        )
     return UpstreamBroken(f"the provider answered HTTP {status}, which is no answer to a call", upstream_status=status)
 
 

@@ -103,8 +103,11 @@ class Transport:
 
         tls = self._tls_context() if origin.scheme == "https" else None
         opening = loop.create_connection(
-            lambda: Connection(loop, self._ticker, keep, self._open.discard), origin.host, origin.port,
-            ssl=tls, server_hostname=origin.host if tls else None,
+            lambda: Connection(loop, self._ticker, keep, self._open.discard),
+            origin.host,
+            origin.port,
+            ssl=tls,
+            server_hostname=origin.host if tls else None,
         )
         try:
             async with asyncio.timeout(timeouts.connect_s):
@@ -114,7 +117,8 @@ class Transport:
         except ssl.SSLCertVerificationError as exc:
             raise UpstreamUnreachable(
                 f"the certificate of {origin} is not trusted ({exc.verify_message}); if it should be, add its "
-                "authority to the system's store or name it in the variable SSL_CERT_FILE") from exc
+                "authority to the system's store or name it in the variable SSL_CERT_FILE"
+            ) from exc
         except ssl.SSLError as exc:
             raise UpstreamUnreachable(f"TLS with {origin} failed: {exc.reason or exc}") from exc
         except socket.gaierror as exc:

@@ -5,6 +5,7 @@ everything that arrived before the failure is still handed on, then the failure 
 closes the upstream's connection.
 """
 
+from collections.abc import Callable
 from typing import Self
 
 from ..dialects.dialect import StreamTap
@@ -16,10 +17,14 @@ _AFTER_THE_END_S = 2.0
 
 
 class UpstreamStream:
-    """A `ReplyStream` over an exchange; ``tap`` sees every event and says what is forwarded."""
+    """A `ReplyStream` over an exchange; ``tap`` sees every event and says what is forwarded.
 
-    def __init__(self, exchange: Exchange, tap: StreamTap) -> None:
+    ``mask`` hides the gateway's credentials in what an upstream says of an error: it may quote what it was sent.
+    """
+
+    def __init__(self, exchange: Exchange, tap: StreamTap, mask: Callable[[str], str]) -> None:
         self._exchange = exchange
+        self._mask = mask
         self._tap = tap
         self._parser = EventParser()
         self._ready: list[bytes] = []
@@ -76,6 +81,8 @@ class UpstreamStream:
             for event in self._parser.feed(chunk):
                 self._ready.append(self._tap.feed([event]))
         except UpstreamError as error:
+            error.message = self._mask(error.message)
+            error.args = (error.message,)
             self._failure = error
 
     async def _next_chunk(self) -> bytes:

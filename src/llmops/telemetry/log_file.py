@@ -90,4 +90,4 @@ def _born_s(path: Path, status: os.stat_result) -> float:
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view):]
+        view = view[os.write(fd, view) :]

@@ -99,8 +99,13 @@ class Metrics:
             tallies = {"\x1f".join(labels): tally for labels, tally in self._tallies.items()}
             # Encoding is a deep copy: the tallies go on changing.
             copied = msgspec.msgpack.decode(msgspec.msgpack.encode(tallies), type=dict[str, Tally])
-        return Snapshot(tallies=copied, in_flight=self.in_flight, log_written=log_written, log_dropped=log_dropped,
-                        log_waiting=log_waiting)
+        return Snapshot(
+            tallies=copied,
+            in_flight=self.in_flight,
+            log_written=log_written,
+            log_dropped=log_dropped,
+            log_waiting=log_waiting,
+        )
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -137,8 +142,11 @@ class _Families:
         requests = CounterMetricFamily("llm_requests", "Calls that have ended.", labels=names)
         latency = HistogramMetricFamily("llm_latency_seconds", "From request to the end of the answer.", labels=names)
         ttft = HistogramMetricFamily("llm_ttft_seconds", "From request to the first content.", labels=names)
-        tokens = CounterMetricFamily("llm_tokens", "Tokens; cached and cache_write are part of prompt, reasoning of "
-                                     "completion.", labels=(*names, "type"))
+        tokens = CounterMetricFamily(
+            "llm_tokens",
+            "Tokens; cached and cache_write are part of prompt, reasoning of completion.",
+            labels=(*names, "type"),
+        )
         for joined, tally in sorted(self._snapshot.tallies.items()):
             labels = joined.split("\x1f")
             requests.add_metric(labels, sum(tally.latency.counts))
@@ -150,9 +158,14 @@ class _Families:
                     tokens.add_metric([*labels, kind], count)
         yield from (requests, latency, ttft, tokens)
         yield GaugeMetricFamily("llm_requests_in_flight", "Calls under way.", value=self._snapshot.in_flight)
-        yield CounterMetricFamily("llmops_log_records_written", "Lines in the request log.",
-                                  value=self._snapshot.log_written)
-        yield CounterMetricFamily("llmops_log_records_dropped", "Records that no longer fitted while the disk refused.",
-                                  value=self._snapshot.log_dropped)
-        yield GaugeMetricFamily("llmops_log_records_waiting", "Records not on disk yet.",
-                                value=self._snapshot.log_waiting)
+        yield CounterMetricFamily(
+            "llmops_log_records_written", "Lines in the request log.", value=self._snapshot.log_written
+        )
+        yield CounterMetricFamily(
+            "llmops_log_records_dropped",
+            "Records that no longer fitted while the disk refused.",
+            value=self._snapshot.log_dropped,
+        )
+        yield GaugeMetricFamily(
+            "llmops_log_records_waiting", "Records not on disk yet.", value=self._snapshot.log_waiting
+        )

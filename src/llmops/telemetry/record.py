@@ -176,8 +176,15 @@ def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessa
 
 
 def _token_usage(usage: Usage) -> TokenUsage:
-    return TokenUsage(prompt=usage.prompt, completion=usage.completion, total=usage.total, cached=usage.cached,
-                      cache_write=usage.cache_write, reasoning=usage.reasoning, source=usage.source)
+    return TokenUsage(
+        prompt=usage.prompt,
+        completion=usage.completion,
+        total=usage.total,
+        cached=usage.cached,
+        cache_write=usage.cache_write,
+        reasoning=usage.reasoning,
+        source=usage.source,
+    )
 
 
 def _timestamp(seconds: float) -> str:

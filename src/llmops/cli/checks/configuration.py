@@ -16,12 +16,31 @@ def check_configuration(file: Path | None) -> tuple[Settings | None, list[Model]
     try:
         settings = load_settings(source)
     except ConfigError as exc:
-        return None, [], [Finding("error", "configuration", problem, "correct it; `llmops config check FILE` tells "
-                                  "whether it is right") for problem in exc.problems]
-    findings = [Finding("ok", "configuration", f"read from {source}" if source else
-                        "no file: defaults and environment")]
-    findings += [Finding("warning", "configuration", note, "take the setting out, or read CHANGELOG.md for the version "
-                         "that acts on it") for note in not_in_effect(settings)]
+        return (
+            None,
+            [],
+            [
+                Finding(
+                    "error",
+                    "configuration",
+                    problem,
+                    "correct it; `llmops config check FILE` tells whether it is right",
+                )
+                for problem in exc.problems
+            ],
+        )
+    findings = [
+        Finding("ok", "configuration", f"read from {source}" if source else "no file: defaults and environment")
+    ]
+    findings += [
+        Finding(
+            "warning",
+            "configuration",
+            note,
+            "take the setting out, or read CHANGELOG.md for the version that acts on it",
+        )
+        for note in not_in_effect(settings)
+    ]
     try:
         models = check(settings)
     except ConfigError as exc:
@@ -29,7 +48,8 @@ def check_configuration(file: Path | None) -> tuple[Settings | None, list[Model]
         return settings, [], findings + [Finding("error", "deployment", problem, advice) for problem in exc.problems]
     findings += [
         Finding("ok", f"deployment {deployment.name}", _credential(deployment.provider.name, deployment.has_secret))
-        for model in models for deployment in model.deployments
+        for model in models
+        for deployment in model.deployments
     ]
     return settings, models, findings
 

@@ -24,8 +24,14 @@ def check_packages() -> list[Finding]:
     findings = []
     missing = [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]
     if missing:
-        findings.append(Finding("error", "packages", f"{' and '.join(missing)} cannot be imported; the gateway is "
-                                "served by them", "install the package's requirements again: make serve"))
+        findings.append(
+            Finding(
+                "error",
+                "packages",
+                f"{' and '.join(missing)} cannot be imported; the gateway is served by them",
+                "install the package's requirements again: make serve",
+            )
+        )
     versions = []
     for name in _PACKAGES:
         try:
@@ -42,13 +48,25 @@ def check_log_folder(folder: Path) -> list[Finding]:
         with tempfile.TemporaryFile(dir=at):
             pass
     except OSError as exc:
-        return [Finding("error", "log folder", f"{str(folder)!r} cannot be written: {exc.strerror or exc}",
-                        "set log.dir (LOG_DIR) to a folder that this user may write")]
+        return [
+            Finding(
+                "error",
+                "log folder",
+                f"{str(folder)!r} cannot be written: {exc.strerror or exc}",
+                "set log.dir (LOG_DIR) to a folder that this user may write",
+            )
+        ]
     free = shutil.disk_usage(at).free
     shown = f"{folder} is writable, {free / 1e9:.1f} GB free"
     if free < _NO_ROOM_BYTES:
-        return [Finding("error", "log folder", shown, "make room: records wait in memory while the disk is full, and "
-                        "are lost when that is full too")]
+        return [
+            Finding(
+                "error",
+                "log folder",
+                shown,
+                "make room: records wait in memory while the disk is full, and are lost when that is full too",
+            )
+        ]
     if free < _LITTLE_ROOM_BYTES:
         return [Finding("warning", "log folder", shown, "make room, or move old gateway-*.jsonl files away")]
     return [Finding("ok", "log folder", shown)]

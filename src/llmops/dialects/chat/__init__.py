@@ -40,8 +40,9 @@ class ChatDialect:
         return patch_fields(body, changes, {"stream_options": {"include_usage": True}} if ask_usage else {})
 
     def write_request(self, conversation: Conversation, model: str, uncarried: Uncarried) -> bytes:
-        return write_request(conversation, model, uncarried, max_tokens_field=self._max_tokens_field,
-                             asks_usage=self._asks_usage)
+        return write_request(
+            conversation, model, uncarried, max_tokens_field=self._max_tokens_field, asks_usage=self._asks_usage
+        )
 
     def tap_stream(self, call: Call, outcome: Outcome) -> stream.ChatTap:
         return stream.ChatTap(call, outcome)

@@ -11,18 +11,7 @@ import msgspec
 
 from ...errors import InvalidRequest
 from ..call_proof import read_proof
-from ..conversation import (
-    Conversation,
-    Document,
-    Image,
-    Message,
-    Part,
-    Refusal,
-    Role,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from ..conversation import Conversation, Document, Image, Message, Part, Refusal, Role, Text, ToolCall, ToolResult
 from ..paths import convert_at, note_unknown
 from .content import Content, read_content
 from .reasoning_details import read_details
@@ -100,8 +89,9 @@ class MessageReader:
     def _read_assistant(self, wire: _Message, content: list[tuple[Part, str]], path: str) -> None:
         self._begin("assistant")
         for thought in read_details(wire.reasoning_details, wire.reasoning_content or wire.reasoning):
-            self._append(thought, f"{path}.reasoning_details" if wire.reasoning_details
-                         else f"{path}.reasoning_content")
+            self._append(
+                thought, f"{path}.reasoning_details" if wire.reasoning_details else f"{path}.reasoning_content"
+            )
         for part, where in content:
             self._append(part, where)
         if wire.refusal:
@@ -119,8 +109,9 @@ class MessageReader:
         signature = read_proof(wire.extra_content)
         if wire.extra_content and signature is None:
             leftover[f"{path}.extra_content"] = wire.extra_content
-        self._append(ToolCall(id=wire.id, name=wire.function.name, arguments=wire.function.arguments,
-                              signature=signature), path)
+        self._append(
+            ToolCall(id=wire.id, name=wire.function.name, arguments=wire.function.arguments, signature=signature), path
+        )
 
     def _begin(self, role: Role) -> None:
         self._conversation.messages.append(Message(role, []))

@@ -34,12 +34,18 @@ def read_details(details: Any, text: str | None) -> list[Reasoning]:
 
 def read_delta(details: Any, text: str | None) -> list[ReasoningDelta]:
     """What one chunk of a stream adds: the text first, then what proves it."""
-    thoughts = [thought for detail in details if (thought := _read_detail(detail)) is not None] if isinstance(
-        details, list) else []
+    thoughts = (
+        [thought for detail in details if (thought := _read_detail(detail)) is not None]
+        if isinstance(details, list)
+        else []
+    )
     text = text or "".join(thought.text for thought in thoughts)
     deltas = [ReasoningDelta(text=text)] if text else []
-    return deltas + [ReasoningDelta(signature=thought.signature, encrypted=thought.encrypted)
-                     for thought in thoughts if thought.signature or thought.encrypted]
+    return deltas + [
+        ReasoningDelta(signature=thought.signature, encrypted=thought.encrypted)
+        for thought in thoughts
+        if thought.signature or thought.encrypted
+    ]
 
 
 def _read_detail(detail: Any) -> Reasoning | None:
@@ -61,9 +67,11 @@ def _text(value: Any) -> str | None:
 
 
 def _joined(one: Reasoning, other: Reasoning) -> Reasoning:
-    return Reasoning(text=one.text + other.text,
-                     signature=(one.signature or "") + (other.signature or "") or None,
-                     encrypted=(one.encrypted or "") + (other.encrypted or "") or None)
+    return Reasoning(
+        text=one.text + other.text,
+        signature=(one.signature or "") + (other.signature or "") or None,
+        encrypted=(one.encrypted or "") + (other.encrypted or "") or None,
+    )
 
 
 def write_reasoning(thoughts: list[Reasoning]) -> dict[str, Any]:
@@ -74,8 +82,10 @@ def write_reasoning(thoughts: list[Reasoning]) -> dict[str, Any]:
     if any(thought.signature or thought.encrypted for thought in thoughts):
         writer = DetailsWriter()
         members["reasoning_details"] = [
-            entry for thought in thoughts
-            for entry in writer.write(thought.text, thought.signature, thought.encrypted, begins=True)]
+            entry
+            for thought in thoughts
+            for entry in writer.write(thought.text, thought.signature, thought.encrypted, begins=True)
+        ]
     return members
 
 
@@ -91,8 +101,9 @@ class DetailsWriter:
         self._has_data = True
         """The last thought can take no opaque part: it has one, or there is none yet."""
 
-    def write(self, text: str, signature: str | None, encrypted: str | None, *, begins: bool = False
-              ) -> list[dict[str, Any]]:
+    def write(
+        self, text: str, signature: str | None, encrypted: str | None, *, begins: bool = False
+    ) -> list[dict[str, Any]]:
         """The entries, or their pieces, that are added. ``begins`` starts a new thought in any case."""
         entries: list[dict[str, Any]] = []
         if begins:
@@ -104,8 +115,9 @@ class DetailsWriter:
             else:
                 head = {"index": self._entries - 1, "type": "reasoning.text"}
             self._signed = self._signed or bool(signature)
-            entries.append({**head, **({"text": text} if text else {}), **({"signature": signature} if signature
-                                                                          else {})})
+            entries.append(
+                {**head, **({"text": text} if text else {}), **({"signature": signature} if signature else {})}
+            )
         if encrypted:
             apart = self._has_data or self._signed  # a signed text is whole: Anthropic's blocks are one or the other
             entries.append({**self._entry("reasoning.encrypted", new_thought=apart), "data": encrypted})

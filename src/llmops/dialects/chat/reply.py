@@ -188,10 +188,21 @@ def _read_choice(wire: WireChoice) -> Choice:
         parts.append(Refusal(message.refusal))
     for number, call in enumerate(message.tool_calls or []):
         function = call.function or CalledFunction()
-        parts.append(ToolCall(id=call.id or f"call_{number}", name=function.name or "",
-                              arguments=function.arguments or "", signature=call.signature))
-    return Choice(index=wire.index, parts=parts, finish_reason=read_finish(wire.finish_reason), logprobs=wire.logprobs,
-                  stop_sequence=wire.stop_reason if isinstance(wire.stop_reason, str) else None)
+        parts.append(
+            ToolCall(
+                id=call.id or f"call_{number}",
+                name=function.name or "",
+                arguments=function.arguments or "",
+                signature=call.signature,
+            )
+        )
+    return Choice(
+        index=wire.index,
+        parts=parts,
+        finish_reason=read_finish(wire.finish_reason),
+        logprobs=wire.logprobs,
+        stop_sequence=wire.stop_reason if isinstance(wire.stop_reason, str) else None,
+    )
 
 
 def write_reply(answer: Answer) -> bytes:
@@ -225,13 +236,19 @@ def _write_choice(choice: Choice) -> dict[str, Any]:
             case Text():
                 pass
             case _:
-                raise UpstreamBroken(f"the upstream's answer holds a part that a chat completion cannot: "
-                                     f"{type(part).__name__}")
+                raise UpstreamBroken(
+                    f"the upstream's answer holds a part that a chat completion cannot: {type(part).__name__}"
+                )
     message |= write_reasoning(thoughts)
     if calls:
         message["tool_calls"] = calls
-    return {"index": choice.index, "message": message, "logprobs": choice.logprobs,
-            "finish_reason": choice.finish_reason, **write_stop(choice.stop_sequence)}
+    return {
+        "index": choice.index,
+        "message": message,
+        "logprobs": choice.logprobs,
+        "finish_reason": choice.finish_reason,
+        **write_stop(choice.stop_sequence),
+    }
 
 
 def write_stop(stop_sequence: str | None) -> dict[str, Any]:

@@ -121,8 +121,12 @@ def _read_tool(found: dict[str, Any], path: str, leftover: dict[str, Any]) -> To
     note_unknown(found, _TOOL | {"cache_control"}, path, leftover)
     note_unknown(found["function"], _FUNCTION | {"cache_control"}, f"{path}.function", leftover)
     function = tool.function
-    return Tool(name=function.name, description=function.description, parameters=function.parameters or {},
-                strict=function.strict)
+    return Tool(
+        name=function.name,
+        description=function.description,
+        parameters=function.parameters or {},
+        strict=function.strict,
+    )
 
 
 def _read_tool_choice(choice: str | dict[str, Any] | None) -> ToolChoice | None:
@@ -133,8 +137,9 @@ def _read_tool_choice(choice: str | dict[str, Any] | None) -> ToolChoice | None:
             return ToolChoice(choice)
         case {"type": "function", "function": {"name": str(name)}}:
             return ToolChoice("tool", name)
-    raise InvalidRequest(f"tool_choice {choice!r} is not understood; use 'auto', 'none', 'required' or a function",
-                         param="tool_choice")
+    raise InvalidRequest(
+        f"tool_choice {choice!r} is not understood; use 'auto', 'none', 'required' or a function", param="tool_choice"
+    )
 
 
 def _read_output(found: dict[str, Any] | None, leftover: dict[str, Any]) -> OutputFormat | None:
@@ -148,11 +153,13 @@ def _read_output(found: dict[str, Any] | None, leftover: dict[str, Any]) -> Outp
         return OutputFormat()
     named = wanted.json_schema
     if wanted.type != "json_schema" or named is None or named.schema is None:
-        raise InvalidRequest("response_format must be text, json_object, or json_schema with a schema",
-                             param="response_format")
+        raise InvalidRequest(
+            "response_format must be text, json_object, or json_schema with a schema", param="response_format"
+        )
     note_unknown(found["json_schema"], _NAMED, "response_format.json_schema", leftover)
-    return OutputFormat(schema=named.schema, name=named.name or "output", strict=named.strict,
-                        description=named.description)
+    return OutputFormat(
+        schema=named.schema, name=named.name or "output", strict=named.strict, description=named.description
+    )
 
 
 def _read_effort(effort: str | None) -> ReasoningConfig | None:

@@ -27,12 +27,25 @@ from ..conversation import (
 from .reasoning_details import write_reasoning
 
 _CARRIED = frozenset(PARAMETERS)
-_PLAIN = ("parallel_tool_calls", "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "n",
-          "logprobs", "top_logprobs", "user", "metadata")
+_PLAIN = (
+    "parallel_tool_calls",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "user",
+    "metadata",
+)
 
 
-def write_request(conversation: Conversation, model: str, uncarried: Uncarried, *, max_tokens_field: str,
-                  asks_usage: bool) -> bytes:
+def write_request(
+    conversation: Conversation, model: str, uncarried: Uncarried, *, max_tokens_field: str, asks_usage: bool
+) -> bytes:
     """Write for an upstream; ``max_tokens_field`` is ``max_completion_tokens`` at OpenAI, ``max_tokens`` elsewhere."""
     uncarried.check(conversation, _CARRIED)
     wire: dict[str, Any] = {"model": model, "messages": _write_messages(conversation, uncarried)}

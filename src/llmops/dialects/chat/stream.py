@@ -23,16 +23,7 @@ from ..conversation import (
 from ..openai_errors import read_error
 from ..sse import Event, write_event
 from .reasoning_details import DetailsWriter, read_delta
-from .reply import (
-    WireMessage,
-    WireUsage,
-    decode_raw,
-    message_chars,
-    read_finish,
-    read_usage,
-    write_stop,
-    write_usage,
-)
+from .reply import WireMessage, WireUsage, decode_raw, message_chars, read_finish, read_usage, write_stop, write_usage
 
 _DONE = b"[DONE]"
 _DONE_EVENT = b"data: [DONE]\n\n"
@@ -71,8 +62,10 @@ def _decode(event: Event) -> _Chunk:
 
 def _says_anything(chunk: _Chunk) -> bool:
     """LiteLLM hangs the usage of a stream on a choice, which is then empty."""
-    return any(choice.finish_reason is not None or (choice.delta is not None and message_chars(choice.delta))
-               for choice in chunk.choices or ())
+    return any(
+        choice.finish_reason is not None or (choice.delta is not None and message_chars(choice.delta))
+        for choice in chunk.choices or ()
+    )
 
 
 class ChatTap:
@@ -183,8 +176,15 @@ class ChatStreamReader:
             arguments = call.function.arguments if call.function else None
             if (choice.index, index) not in self._tool_calls:
                 self._tool_calls.add((choice.index, index))
-                deltas.append(ToolCallStarted(index=index, id=call.id or f"call_{index}", name=name or "",
-                                              choice=choice.index, signature=call.signature))
+                deltas.append(
+                    ToolCallStarted(
+                        index=index,
+                        id=call.id or f"call_{index}",
+                        name=name or "",
+                        choice=choice.index,
+                        signature=call.signature,
+                    )
+                )
             if arguments:
                 deltas.append(ToolCallDelta(index=index, arguments=arguments, choice=choice.index))
         if choice.finish_reason is not None:
@@ -199,8 +199,12 @@ class ChatStreamWriter:
 
     def __init__(self, call: Call) -> None:
         self._wants_usage = call.view.wants_usage
-        self._head: dict[str, Any] = {"id": call.request_id, "object": "chat.completion.chunk",
-                                      "created": int(call.started_at_s), "model": call.view.model}
+        self._head: dict[str, Any] = {
+            "id": call.request_id,
+            "object": "chat.completion.chunk",
+            "created": int(call.started_at_s),
+            "model": call.view.model,
+        }
         self._roles_sent: set[int] = set()
         self._details: dict[int, DetailsWriter] = {}
         self._usage: Usage | None = None
@@ -211,8 +215,11 @@ class ChatStreamWriter:
     def _write(self, delta: Delta) -> bytes:
         match delta:
             case Started():
-                self._head |= {"id": delta.id or self._head["id"], "model": delta.model or self._head["model"],
-                               "created": delta.created_s or self._head["created"]}
+                self._head |= {
+                    "id": delta.id or self._head["id"],
+                    "model": delta.model or self._head["model"],
+                    "created": delta.created_s or self._head["created"],
+                }
                 return b""
             case TextDelta():
                 return self._chunk(delta.choice, {"content": delta.text}, logprobs=delta.logprobs)
@@ -222,8 +229,13 @@ class ChatStreamWriter:
                 return self._chunk(delta.choice, {"refusal": delta.text})
             case ToolCallStarted():
                 function = {"name": delta.name, "arguments": ""}
-                call = {"index": delta.index, "id": delta.id, "type": "function", "function": function,
-                        **write_proof(delta.signature)}
+                call = {
+                    "index": delta.index,
+                    "id": delta.id,
+                    "type": "function",
+                    "function": function,
+                    **write_proof(delta.signature),
+                }
                 return self._chunk(delta.choice, {"tool_calls": [call]})
             case ToolCallDelta():
                 call = {"index": delta.index, "function": {"arguments": delta.arguments}}
@@ -245,13 +257,19 @@ class ChatStreamWriter:
         text = {"reasoning_content": delta.text} if delta.text else {}
         return self._chunk(delta.choice, {**text, "reasoning_details": entries})
 
-    def _chunk(self, index: int, delta: dict[str, Any], *, finish_reason: str | None = None,
-               logprobs: Any = None, stop: dict[str, Any] | None = None) -> bytes:
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        *,
+        finish_reason: str | None = None,
+        logprobs: Any = None,
+        stop: dict[str, Any] | None = None,
+    ) -> bytes:
         if index not in self._roles_sent:
             self._roles_sent.add(index)
             delta = {"role": "assistant", **delta}
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason,
-                  **(stop or {})}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason, **(stop or {})}
         return write_event(msgspec.json.encode({**self._head, "choices": [choice]}))
 
     def end(self) -> bytes:

@@ -31,8 +31,12 @@ from ..conversation import (
 Wire = dict[str, Any]
 
 _FILES = "https://generativelanguage.googleapis.com/v1beta/"
-_GOOGLE_URIS = ("https://generativelanguage.googleapis.com/", "gs://", "https://www.youtube.com/watch?",
-                "https://youtu.be/")
+_GOOGLE_URIS = (
+    "https://generativelanguage.googleapis.com/",
+    "gs://",
+    "https://www.youtube.com/watch?",
+    "https://youtu.be/",
+)
 _ARGUMENTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 #: Google's documented stand-in for the signature of a call that Gemini did not make itself, or whose signature the
@@ -135,8 +139,9 @@ def _write_reasoning(part: Reasoning, path: str, uncarried: Uncarried) -> list[W
     return [wire] if len(wire) > 1 else []
 
 
-def _write_file(data: str | None, media_type: str | None, url: str | None, path: str,
-                uncarried: Uncarried) -> list[Wire]:
+def _write_file(
+    data: str | None, media_type: str | None, url: str | None, path: str, uncarried: Uncarried
+) -> list[Wire]:
     if data is not None and media_type:
         return [{"inlineData": {"mimeType": media_type, "data": data}}]
     if data is None and url and url.startswith(_GOOGLE_URIS):
@@ -163,8 +168,9 @@ def _arguments(call: ToolCall, path: str) -> msgspec.Raw:
         text = call.arguments.encode() or b"{}"
         _ARGUMENTS.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise InvalidRequest(f"the arguments of tool call {call.id!r} must be a JSON object: {exc}",
-                             param=f"{path}.arguments") from exc
+        raise InvalidRequest(
+            f"the arguments of tool call {call.id!r} must be a JSON object: {exc}", param=f"{path}.arguments"
+        ) from exc
     return msgspec.Raw(text)
 
 

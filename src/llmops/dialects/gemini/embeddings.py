@@ -57,8 +57,9 @@ def read_embeddings(body: bytes, count: int) -> tuple[list[list[float]], Usage]:
         raise event_error(body)
     vectors = [embedding.values for embedding in reply.embeddings or ()]
     if len(vectors) != count:
-        raise UpstreamBroken(f"the upstream answered {count} inputs with {len(vectors)} embeddings",
-                             upstream_status=200)
+        raise UpstreamBroken(
+            f"the upstream answered {count} inputs with {len(vectors)} embeddings", upstream_status=200
+        )
     reported = reply.usage_metadata
     if reported is None or reported.prompt_token_count is None:
         return vectors, Usage(source="none")

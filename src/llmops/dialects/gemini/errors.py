@@ -22,9 +22,21 @@ INVALID_KEY = "API_KEY_INVALID"
 
 #: HTTP statuses of Google's canonical codes, for an error that names only its status.
 _STATUSES = {
-    "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403, "NOT_FOUND": 404, "ABORTED": 409, "ALREADY_EXISTS": 409, "RESOURCE_EXHAUSTED": 429,
-    "CANCELLED": 499, "INTERNAL": 500, "UNKNOWN": 500, "DATA_LOSS": 500, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "ALREADY_EXISTS": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "INTERNAL": 500,
+    "UNKNOWN": 500,
+    "DATA_LOSS": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
 _RETRYABLE_4XX = (409, 499)  # aborted or cancelled on the provider's side
@@ -45,8 +57,9 @@ def event_error(body: bytes) -> UpstreamError:
     said = read_error(200, body)
     status = _status(_find(body) or {})
     if said.code == INVALID_KEY or status in (401, 403):
-        return UpstreamCredential("the provider refused the gateway's credential; check the deployment's API key",
-                                  upstream_status=status)
+        return UpstreamCredential(
+            "the provider refused the gateway's credential; check the deployment's API key", upstream_status=status
+        )
     if status == 429:
         return UpstreamRateLimited(f"the provider asks to slow down: {said.message}", upstream_status=status)
     if status in (408, 504):

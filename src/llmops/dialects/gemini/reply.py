@@ -12,18 +12,7 @@ import msgspec
 
 from ...errors import UpstreamBroken
 from ...types import Usage
-from ..conversation import (
-    Answer,
-    Audio,
-    Choice,
-    Document,
-    FinishReason,
-    Image,
-    Part,
-    Reasoning,
-    Text,
-    ToolCall,
-)
+from ..conversation import Answer, Audio, Choice, Document, FinishReason, Image, Part, Reasoning, Text, ToolCall
 from .errors import event_error
 
 _Count = Annotated[int, msgspec.Meta(ge=0)] | None
@@ -125,8 +114,9 @@ def decode_response(body: bytes) -> WireResponse:
     try:
         response = _RESPONSE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise UpstreamBroken(f"the upstream's answer is not a generateContent response: {exc}",
-                             upstream_status=200) from exc
+        raise UpstreamBroken(
+            f"the upstream's answer is not a generateContent response: {exc}", upstream_status=200
+        ) from exc
     if bytes(response.error) != b"null":
         raise event_error(body)
     return response
@@ -151,8 +141,22 @@ _FINISH: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "CONTINUATION": "length",
-    **dict.fromkeys(("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
-                     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION"), "content_filter"),
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "LANGUAGE",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "MODEL_ARMOR",
+            "ESCALATION",
+        ),
+        "content_filter",
+    ),
 }
 
 
@@ -185,8 +189,9 @@ def read_parts(content: WireContent | None, ids: CallIds) -> list[Part]:
 def _read_part(wire: WirePart, ids: CallIds) -> list[Part]:
     for kind in _FOREIGN_KINDS:
         if getattr(wire, kind) is not None:
-            raise UpstreamBroken(f"the upstream sent a {kind} part, which was not asked for and cannot be carried",
-                                 upstream_status=200)
+            raise UpstreamBroken(
+                f"the upstream sent a {kind} part, which was not asked for and cannot be carried", upstream_status=200
+            )
     signature = wire.thought_signature or None
     parts: list[Part] = []
     if wire.thought and (wire.text or signature):
@@ -197,8 +202,9 @@ def _read_part(wire: WirePart, ids: CallIds) -> list[Part]:
     if wire.inline_data is not None:
         parts.append(_read_blob(wire.inline_data))
     if (call := wire.function_call) is not None:
-        parts.append(ToolCall(id=call.id or ids.next(), name=call.name, arguments=_arguments(call),
-                              signature=signature))
+        parts.append(
+            ToolCall(id=call.id or ids.next(), name=call.name, arguments=_arguments(call), signature=signature)
+        )
     elif signature:
         parts.append(Reasoning(signature=signature))
     return parts
@@ -209,8 +215,9 @@ def _arguments(call: WireCall) -> str:
     try:
         return msgspec.json.format(msgspec.json.encode(call.args or {}), indent=-1).decode()
     except UnicodeDecodeError as exc:
-        raise UpstreamBroken(f"the arguments of the call of {call.name!r} are not UTF-8: {exc}",
-                             upstream_status=200) from exc
+        raise UpstreamBroken(
+            f"the arguments of the call of {call.name!r} are not UTF-8: {exc}", upstream_status=200
+        ) from exc
 
 
 def _read_blob(blob: WireBlob) -> Part:
@@ -247,8 +254,9 @@ def read_reply(body: bytes) -> Answer:
         ids = CallIds(wire.response_id)
         choices = [_read_choice(candidate, position, ids) for position, candidate in enumerate(wire.candidates)]
     else:
-        raise UpstreamBroken("the upstream's answer holds no candidates and does not say that it blocked the prompt",
-                             upstream_status=200)
+        raise UpstreamBroken(
+            "the upstream's answer holds no candidates and does not say that it blocked the prompt", upstream_status=200
+        )
     return Answer(
         id=wire.response_id or "",
         model=wire.model_version or "",

@@ -11,15 +11,7 @@ from typing import Any
 import msgspec
 
 from ...errors import InvalidRequest
-from ..conversation import (
-    PARAMETERS,
-    Conversation,
-    OutputFormat,
-    ReasoningConfig,
-    Tool,
-    ToolChoice,
-    Uncarried,
-)
+from ..conversation import PARAMETERS, Conversation, OutputFormat, ReasoningConfig, Tool, ToolChoice, Uncarried
 from .contents import Wire, write_contents
 
 _CARRIED = frozenset(PARAMETERS) - {"user", "metadata", "parallel_tool_calls"}
@@ -52,8 +44,7 @@ def write_request(conversation: Conversation, model: str, uncarried: Uncarried) 
     before_3 = _BEFORE_3.search(model) is not None
     contents = write_contents(conversation, uncarried, must_sign=not before_3)
     if not contents:
-        raise InvalidRequest("messages must hold at least one user or assistant message with content",
-                             param="messages")
+        raise InvalidRequest("messages must hold at least one user or assistant message with content", param="messages")
     wire: Wire = {"contents": contents}
     system = [{"text": text.text} for text in conversation.system if text.text]
     if system:

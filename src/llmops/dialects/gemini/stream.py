@@ -89,12 +89,15 @@ class GeminiStreamReader:
             case ToolCall():
                 index = self._calls[choice]
                 self._calls[choice] += 1
-                deltas.append(ToolCallStarted(index=index, id=part.id, name=part.name, choice=choice,
-                                              signature=part.signature))
+                deltas.append(
+                    ToolCallStarted(index=index, id=part.id, name=part.name, choice=choice, signature=part.signature)
+                )
                 deltas.append(ToolCallDelta(index=index, arguments=part.arguments, choice=choice))
             case _:
-                raise UpstreamBroken("the upstream streamed an image or another file, which a translated stream "
-                                     "cannot carry; ask for it without streaming")
+                raise UpstreamBroken(
+                    "the upstream streamed an image or another file, which a translated stream "
+                    "cannot carry; ask for it without streaming"
+                )
 
     def _block(self, deltas: list[Delta]) -> None:
         for choice in (self._calls or {0: 0}).keys() - self._done:
@@ -105,5 +108,6 @@ class GeminiStreamReader:
 
 def _start(response: WireResponse) -> Started:
     usage = read_usage(response.usage_metadata) if response.usage_metadata is not None else None
-    return Started(id=response.response_id or "", model=response.model_version or "", created_s=response.created_s,
-                   usage=usage)
+    return Started(
+        id=response.response_id or "", model=response.model_version or "", created_s=response.created_s, usage=usage
+    )

@@ -52,8 +52,10 @@ def _write_input(call: ToolCall, path: str) -> msgspec.Raw:
     try:
         _OBJECT.decode(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise InvalidRequest(f"the arguments of tool call {call.name!r} must be the text of a JSON object "
-                             f"(at {path!r}): {exc}", param=path) from exc
+        raise InvalidRequest(
+            f"the arguments of tool call {call.name!r} must be the text of a JSON object (at {path!r}): {exc}",
+            param=path,
+        ) from exc
     return msgspec.Raw(arguments.encode())
 
 

@@ -84,7 +84,10 @@ _TEXT = msgspec.json.Decoder(_Text)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _HARMLESS = frozenset({"type", "cache_control"})
 _ROLE: dict[type[msgspec.Struct], Role] = {
-    _Thinking: "assistant", _RedactedThinking: "assistant", _ToolUse: "assistant", _ToolResult: "user",
+    _Thinking: "assistant",
+    _RedactedThinking: "assistant",
+    _ToolUse: "assistant",
+    _ToolResult: "user",
 }
 
 Content = str | list[msgspec.Raw]
@@ -112,8 +115,11 @@ class BlockReader:
     def _part(self, raw: msgspec.Raw, role: Role, path: str) -> Part:
         block = self._decode(raw, _BLOCK, path)
         if _ROLE.get(type(block), role) != role:
-            raise InvalidRequest(f"a {type(block).__struct_config__.tag!r} block cannot be part of a message of role "
-                                 f"{role!r} (at {path!r})", param=path)
+            raise InvalidRequest(
+                f"a {type(block).__struct_config__.tag!r} block cannot be part of a message of role "
+                f"{role!r} (at {path!r})",
+                param=path,
+            )
         match block:
             case _Thinking():
                 return Reasoning(text=block.thinking, signature=block.signature or None)
@@ -124,11 +130,15 @@ class BlockReader:
                 signature = read_proof(block.extra_content)
                 if block.extra_content and signature is None:
                     self._leftover[f"{path}.extra_content"] = block.extra_content
-                return ToolCall(id=block.id, name=block.name, arguments=bytes(block.input).decode(),
-                                signature=signature)
+                return ToolCall(
+                    id=block.id, name=block.name, arguments=bytes(block.input).decode(), signature=signature
+                )
             case _ToolResult():
-                return ToolResult(call_id=block.tool_use_id, content=self._result(block.content, f"{path}.content"),
-                                  is_error=bool(block.is_error))
+                return ToolResult(
+                    call_id=block.tool_use_id,
+                    content=self._result(block.content, f"{path}.content"),
+                    is_error=bool(block.is_error),
+                )
             case _:
                 return _read_shown(block)
 

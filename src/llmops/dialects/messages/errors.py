@@ -67,8 +67,10 @@ def stream_error(data: bytes) -> UpstreamError:
         case "timeout_error":
             return UpstreamTimeout(message, upstream_status=200)
         case "authentication_error" | "permission_error" | "billing_error":
-            return UpstreamCredential("the provider refused the gateway's credential in its stream; check the "
-                                      "deployment's API key", upstream_status=200)
+            return UpstreamCredential(
+                "the provider refused the gateway's credential in its stream; check the deployment's API key",
+                upstream_status=200,
+            )
         case str(code) if code in _REJECTED:
             return UpstreamRejected(message, upstream_status=_REJECTED[code], code=code)
     return UpstreamBroken(message, upstream_status=200)

@@ -32,8 +32,7 @@ class WireBlock(msgspec.Struct):
     @property
     def chars(self) -> int:
         """Characters of output in this block."""
-        return (len(self.text or "") + len(self.thinking or "") + len(self.name or "")
-                + len(bytes(self.input)))
+        return len(self.text or "") + len(self.thinking or "") + len(self.name or "") + len(bytes(self.input))
 
     @property
     def cites(self) -> bool:
@@ -120,8 +119,9 @@ def read_reply(body: bytes) -> Answer:
         parts.append(Refusal(wire.stop_details.explanation))
     choice = Choice(parts=parts, finish_reason=read_finish(wire.stop_reason), stop_sequence=wire.stop_sequence)
     lost = ["citations"] if any(block.cites for block in wire.content) else []
-    return Answer(id=wire.id or "", model=wire.model or "", created_s=0, choices=[choice],
-                  usage=read_usage(wire.usage), lost=lost)
+    return Answer(
+        id=wire.id or "", model=wire.model or "", created_s=0, choices=[choice], usage=read_usage(wire.usage), lost=lost
+    )
 
 
 def read_block(block: WireBlock) -> Part:
@@ -135,8 +135,12 @@ def read_block(block: WireBlock) -> Part:
             return Reasoning(encrypted=_read_raw(block.data, _STRING))
         case WireBlock(type="tool_use", id=str(id_), name=str(name)):
             _read_raw(block.input, _OBJECT)
-            return ToolCall(id=id_, name=name, arguments=bytes(block.input).decode(),
-                            signature=read_proof(_read_raw(block.extra_content, _ANY)))
+            return ToolCall(
+                id=id_,
+                name=name,
+                arguments=bytes(block.input).decode(),
+                signature=read_proof(_read_raw(block.extra_content, _ANY)),
+            )
         case WireBlock(type="text" | "thinking" | "tool_use"):
             raise UpstreamBroken(f"the upstream sent a {block.type!r} block that lacks a field")
     raise UpstreamBroken(f"the upstream sent a content block of type {block.type!r}, which cannot be translated")
@@ -155,19 +159,24 @@ def write_reply(answer: Answer) -> bytes:
     if choice is None:
         raise UpstreamBroken("the upstream's answer holds no choice")
     blocks = [block for part in choice.parts for block in _write_blocks(part)]
-    stop_reason = write_stop(choice.finish_reason, choice.stop_sequence,
-                             refused=any(isinstance(part, Refusal) for part in choice.parts),
-                             called=any(isinstance(part, ToolCall) for part in choice.parts))
-    return msgspec.json.encode({
-        "id": answer.id,
-        "type": "message",
-        "role": "assistant",
-        "model": answer.model,
-        "content": blocks,
-        "stop_reason": stop_reason,
-        "stop_sequence": choice.stop_sequence,
-        "usage": write_usage(answer.usage),
-    })
+    stop_reason = write_stop(
+        choice.finish_reason,
+        choice.stop_sequence,
+        refused=any(isinstance(part, Refusal) for part in choice.parts),
+        called=any(isinstance(part, ToolCall) for part in choice.parts),
+    )
+    return msgspec.json.encode(
+        {
+            "id": answer.id,
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model,
+            "content": blocks,
+            "stop_reason": stop_reason,
+            "stop_sequence": choice.stop_sequence,
+            "usage": write_usage(answer.usage),
+        }
+    )
 
 
 def _write_blocks(part: Part) -> list[dict[str, Any]]:
@@ -183,8 +192,15 @@ def _write_blocks(part: Part) -> list[dict[str, Any]]:
                 blocks.append({"type": "redacted_thinking", "data": part.encrypted})
             return blocks
         case ToolCall():
-            return [{"type": "tool_use", "id": part.id, "name": part.name, "input": _write_input(part),
-                     **write_proof(part.signature)}]
+            return [
+                {
+                    "type": "tool_use",
+                    "id": part.id,
+                    "name": part.name,
+                    "input": _write_input(part),
+                    **write_proof(part.signature),
+                }
+            ]
     raise UpstreamBroken(f"the upstream's answer holds a part that a message cannot: {type(part).__name__}")
 
 
@@ -193,6 +209,8 @@ def _write_input(call: ToolCall) -> msgspec.Raw:
     try:
         _OBJECT.decode(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise UpstreamBroken(f"the model called tool {call.name!r} with arguments that are not a JSON object, "
-                             f"which a message cannot hold: {exc}") from exc
+        raise UpstreamBroken(
+            f"the model called tool {call.name!r} with arguments that are not a JSON object, "
+            f"which a message cannot hold: {exc}"
+        ) from exc
     return msgspec.Raw(arguments.encode())

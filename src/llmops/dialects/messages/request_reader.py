@@ -85,7 +85,10 @@ _NAMES = {
     "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
 }
 _MODES: dict[str, Literal["auto", "none", "required", "tool"]] = {
-    "auto": "auto", "any": "required", "tool": "tool", "none": "none",
+    "auto": "auto",
+    "any": "required",
+    "tool": "tool",
+    "none": "none",
 }
 
 
@@ -145,8 +148,10 @@ def _unknown_fields(wire: _Request, decoded: dict[str, Any]) -> dict[str, Any]:
         places.append((f"tools[{number}].", tool, decoded["tools"][number]))
     return {
         f"{path}{name}": value
-        for path, struct, fields in places if struct is not None
-        for name, value in fields.items() if name not in struct.__struct_fields__ and value is not None
+        for path, struct, fields in places
+        if struct is not None
+        for name, value in fields.items()
+        if name not in struct.__struct_fields__ and value is not None
     }
 
 
@@ -161,8 +166,11 @@ def _names(wire: _Request) -> dict[str, str]:
 
 def _read_tool(tool: _Tool, number: int) -> Tool:
     if tool.type not in (None, "custom"):
-        raise InvalidRequest(f"a tool of type {tool.type!r} belongs to Anthropic and cannot be carried to another "
-                             "provider; only custom tools can", param=f"tools[{number}].type")
+        raise InvalidRequest(
+            f"a tool of type {tool.type!r} belongs to Anthropic and cannot be carried to another "
+            "provider; only custom tools can",
+            param=f"tools[{number}].type",
+        )
     if not tool.name:
         raise InvalidRequest("a tool needs a name", param=f"tools[{number}].name")
     return Tool(name=tool.name, description=tool.description, parameters=tool.input_schema or {}, strict=tool.strict)
@@ -204,5 +212,7 @@ def _read_reasoning(wire: _Request, leftover: dict[str, Any]) -> ReasoningConfig
             if effort:
                 leftover["output_config.effort"] = effort
             return ReasoningConfig(enabled=False)
-    raise InvalidRequest("thinking must be of type 'enabled', 'adaptive' or 'disabled' to be carried to another "
-                         "provider", param="thinking.type")
+    raise InvalidRequest(
+        "thinking must be of type 'enabled', 'adaptive' or 'disabled' to be carried to another provider",
+        param="thinking.type",
+    )

@@ -15,8 +15,21 @@ from .block_writer import write_part
 DEFAULT_MAX_TOKENS = 4096
 """The output limit of a request that names none; a thinking budget, which counts towards the limit, comes on top."""
 
-_CARRIED = frozenset({"tools", "tool_choice", "parallel_tool_calls", "output", "max_tokens", "temperature", "top_p",
-                      "top_k", "stop", "reasoning", "user"})
+_CARRIED = frozenset(
+    {
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "output",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop",
+        "reasoning",
+        "user",
+    }
+)
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 _MODES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 
@@ -38,8 +51,10 @@ def write_request(conversation: Conversation, model: str, uncarried: Uncarried) 
         if conversation.output.schema is None:
             uncarried.add("output")  # JSON mode without a schema has no counterpart
         else:
-            wire.setdefault("output_config", {})["format"] = {"type": "json_schema",
-                                                              "schema": conversation.output.schema}
+            wire.setdefault("output_config", {})["format"] = {
+                "type": "json_schema",
+                "schema": conversation.output.schema,
+            }
     if conversation.reasoning:
         _write_reasoning(conversation.reasoning, wire, uncarried)
     if conversation.user is not None:
@@ -80,8 +95,10 @@ def _write_messages(messages: list[Message], uncarried: Uncarried) -> list[dict[
 
 def _write_sampling(conversation: Conversation, wire: dict[str, Any]) -> None:
     if conversation.temperature is not None and not 0 <= conversation.temperature <= 1:
-        raise InvalidRequest(f"temperature is {conversation.temperature!r}; the Anthropic deployment behind this model "
-                             "takes 0 to 1", param="temperature")
+        raise InvalidRequest(
+            f"temperature is {conversation.temperature!r}; the Anthropic deployment behind this model takes 0 to 1",
+            param="temperature",
+        )
     for name in ("temperature", "top_p", "top_k"):
         value = getattr(conversation, name)
         if value is not None:

@@ -70,8 +70,13 @@ class MessagesStreamReader:
                 return self._start(event.data)
             case b"ping":
                 return []
-            case (b"content_block_start" | b"content_block_delta" | b"content_block_stop" | b"message_delta"
-                  | b"message_stop") if not self._started:
+            case (
+                b"content_block_start"
+                | b"content_block_delta"
+                | b"content_block_stop"
+                | b"message_delta"
+                | b"message_stop"
+            ) if not self._started:
                 raise UpstreamBroken("the upstream's stream does not begin with message_start")
             case b"content_block_start":
                 return self._start_block(event.data)

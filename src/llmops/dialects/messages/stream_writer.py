@@ -87,8 +87,9 @@ class MessagesStreamWriter:
         self._start(written)
         self._advance(written, to_end=True)
         finished = self._finished or Finished(reason="stop")
-        stop_reason = write_stop(finished.reason, finished.stop_sequence, refused=self._refused,
-                                 called=bool(self._calls))
+        stop_reason = write_stop(
+            finished.reason, finished.stop_sequence, refused=self._refused, called=bool(self._calls)
+        )
         delta = {"stop_reason": stop_reason, "stop_sequence": finished.stop_sequence}
         written.append(_event("message_delta", delta=delta, usage=write_usage(self._usage)))
         written.append(_event("message_stop"))
@@ -144,8 +145,10 @@ class MessagesStreamWriter:
     def _start_call(self, delta: ToolCallStarted, written: list[bytes]) -> None:
         if delta.index in self._calls:
             raise UpstreamBroken(f"the upstream's stream starts tool call {delta.index} twice")
-        block = _Block("tool_use", {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {},
-                                    **write_proof(delta.signature)})
+        block = _Block(
+            "tool_use",
+            {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}, **write_proof(delta.signature)},
+        )
         self._calls[delta.index] = block
         self._queue.append(block)
         self._advance(written)
@@ -202,8 +205,14 @@ class MessagesStreamWriter:
             return
         self._started = True
         message: dict[str, Any] = {
-            "id": self._id, "type": "message", "role": "assistant", "model": self._model, "content": [],
-            "stop_reason": None, "stop_sequence": None, "usage": write_usage(self._usage),
+            "id": self._id,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": write_usage(self._usage),
         }
         written.append(_event("message_start", message=message))
 

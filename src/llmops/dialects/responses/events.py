@@ -138,8 +138,9 @@ def failure(kind: bytes, event: Event) -> UpstreamUnavailable:
         said = response.error.message if response and response.error else None
     else:
         said = read_error(200, event.data).message
-    return UpstreamUnavailable(f"the upstream reported an error in its stream: {said or '(no message)'}",
-                               upstream_status=200)
+    return UpstreamUnavailable(
+        f"the upstream reported an error in its stream: {said or '(no message)'}", upstream_status=200
+    )
 
 
 def write_error_event(error: LLMOpsError, request_id: str) -> bytes:
@@ -147,6 +148,12 @@ def write_error_event(error: LLMOpsError, request_id: str) -> bytes:
     SDKs raise (they hand the flat form on as one more event). ``sequence_number`` is 0, as this border does not know
     how many events went before."""
     told = error_object(error)
-    wire = {"type": "error", "code": told["code"], "message": told["message"], "param": told["param"],
-            "sequence_number": 0, "error": {**told, "request_id": request_id}}
+    wire = {
+        "type": "error",
+        "code": told["code"],
+        "message": told["message"],
+        "param": told["param"],
+        "sequence_number": 0,
+        "error": {**told, "request_id": request_id},
+    }
     return write_event(msgspec.json.encode(wire), ERROR)

@@ -121,8 +121,11 @@ class InputReader:
                 signature = read_proof(call.extra_content)
                 if call.extra_content and signature is None:
                     leftover[f"{path}.extra_content"] = call.extra_content
-                self._add("assistant", ToolCall(id=call.call_id, name=call.name, arguments=call.arguments,
-                                                signature=signature), path)
+                self._add(
+                    "assistant",
+                    ToolCall(id=call.call_id, name=call.name, arguments=call.arguments, signature=signature),
+                    path,
+                )
             case "function_call_output":
                 note_unknown(item, _OUTPUT, path, leftover)
                 self._read_output(convert_at(item, _OutputItem, path), path)

@@ -39,8 +39,11 @@ def from_chat(logprobs: Any) -> list[dict[str, Any]]:
 
 
 def _plain(entry: Logprob) -> dict[str, Any]:
-    tops = [_token(top.token, top.logprob, top.bytes) for top in entry.top_logprobs or ()
-            if top.token is not None and top.logprob is not None]
+    tops = [
+        _token(top.token, top.logprob, top.bytes)
+        for top in entry.top_logprobs or ()
+        if top.token is not None and top.logprob is not None
+    ]
     return {**_token(entry.token, entry.logprob, entry.bytes), "top_logprobs": tops}
 
 

@@ -84,13 +84,18 @@ def decode_item(raw: bytes) -> OutputItem | None:
 def understood(item: OutputItem | None) -> OutputItem:
     """``item`` itself; raises `UpstreamBroken` for one that translation would drop, wholly or in part."""
     if item is None:
-        raise UpstreamBroken("the upstream's answer holds an output item that cannot be translated; only messages, "
-                             "function calls and reasoning can", upstream_status=200)
+        raise UpstreamBroken(
+            "the upstream's answer holds an output item that cannot be translated; only messages, "
+            "function calls and reasoning can",
+            upstream_status=200,
+        )
     if isinstance(item, MessageItem):
         for content in item.content or ():
             if content.type not in ("output_text", "refusal"):
-                raise UpstreamBroken(f"the upstream's message holds a part of type {content.type!r}, which cannot be "
-                                     "translated", upstream_status=200)
+                raise UpstreamBroken(
+                    f"the upstream's message holds a part of type {content.type!r}, which cannot be translated",
+                    upstream_status=200,
+                )
     return item
 
 
@@ -99,8 +104,14 @@ def item_parts(item: OutputItem) -> list[Part]:
         case MessageItem():
             return [part for content in item.content or () if (part := _content_part(content)) is not None]
         case CallItem():
-            return [ToolCall(id=item.call_id or item.id or "", name=item.name or "", arguments=item.arguments or "",
-                             signature=item.signature)]
+            return [
+                ToolCall(
+                    id=item.call_id or item.id or "",
+                    name=item.name or "",
+                    arguments=item.arguments or "",
+                    signature=item.signature,
+                )
+            ]
         case ReasoningItem():
             thought = read_reasoning(item)
             return [thought] if thought.text or thought.encrypted or thought.signature else []
@@ -128,7 +139,8 @@ def item_logprobs(item: OutputItem) -> list[Logprob]:
 def annotated(item: OutputItem) -> bool:
     """Whether a text has annotations (citations of pages or files), which no neutral value holds."""
     return isinstance(item, MessageItem) and any(
-        bytes(content.annotations) not in (b"", b"null", b"[]") for content in item.content or ())
+        bytes(content.annotations) not in (b"", b"null", b"[]") for content in item.content or ()
+    )
 
 
 def count_chars(parts: list[Part]) -> int:
@@ -146,5 +158,3 @@ def count_chars(parts: list[Part]) -> int:
 def joined_text(parts: list[Part]) -> str | None:
     texts = [part.text for part in parts if isinstance(part, Text)]
     return "".join(texts) if texts else None
-
-

@@ -81,8 +81,9 @@ def check_failed(wire: WireResponse) -> None:
     """Raise `UpstreamUnavailable` where the response says that it failed."""
     if wire.status in ("failed", "cancelled") or (wire.error is not None and wire.status != "completed"):
         said = wire.error.message if wire.error else None
-        raise UpstreamUnavailable(f"the upstream's response {wire.status or 'failed'}: {said or '(no message)'}",
-                                  upstream_status=200)
+        raise UpstreamUnavailable(
+            f"the upstream's response {wire.status or 'failed'}: {said or '(no message)'}", upstream_status=200
+        )
 
 
 def read_usage(wire: WireUsage) -> Usage:
@@ -123,7 +124,8 @@ def note_response(wire: WireResponse, outcome: Outcome) -> None:
         outcome.usage = read_usage(wire.usage)
     if wire.status not in _PENDING:
         outcome.finish_reason = read_finish(
-            wire, has_calls=any(isinstance(decode_item(raw), CallItem) for raw in wire.output))
+            wire, has_calls=any(isinstance(decode_item(raw), CallItem) for raw in wire.output)
+        )
 
 
 def known_parts(wire: WireResponse) -> list[Part]:
@@ -163,8 +165,9 @@ def write_reply(answer: Answer) -> bytes:
     output = _write_output(answer.id, choice)
     if output and choice.finish_reason in ("length", "content_filter") and "status" in output[-1]:
         output[-1]["status"] = "incomplete"
-    response = response_object(answer.id, answer.model, answer.created_s, output, finish=choice.finish_reason,
-                               usage=answer.usage)
+    response = response_object(
+        answer.id, answer.model, answer.created_s, output, finish=choice.finish_reason, usage=answer.usage
+    )
     return msgspec.json.encode(response)
 
 
@@ -193,7 +196,8 @@ def _write_output(answer_id: str, choice: Choice) -> list[dict[str, Any]]:
             case ToolCall():
                 output.append(call_item(part, "completed"))
             case _:
-                raise UpstreamBroken(f"the upstream's answer holds a part that a response cannot: "
-                                     f"{type(part).__name__}")
+                raise UpstreamBroken(
+                    f"the upstream's answer holds a part that a response cannot: {type(part).__name__}"
+                )
         content = None
     return output

@@ -64,9 +64,13 @@ class _Request(msgspec.Struct):
 _REQUEST = msgspec.json.Decoder(_Request)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _KNOWN = frozenset(_Request.__struct_fields__)
-_DEFAULTS: dict[str, tuple[str, ...]] = {"truncation": ("disabled",), "service_tier": ("auto", "default"),
-                                         "text.verbosity": ("medium",), "reasoning.context": ("auto",),
-                                         "reasoning.mode": ("standard",)}
+_DEFAULTS: dict[str, tuple[str, ...]] = {
+    "truncation": ("disabled",),
+    "service_tier": ("auto", "default"),
+    "text.verbosity": ("medium",),
+    "reasoning.context": ("auto",),
+    "reasoning.mode": ("standard",),
+}
 _NAMES = {"max_tokens": "max_output_tokens", "output": "text.format", "logprobs": "include"}
 _LOGPROBS = "message.output_text.logprobs"
 _HONOURED = frozenset({_LOGPROBS, "reasoning.encrypted_content"})
@@ -115,8 +119,9 @@ def read_request(body: bytes) -> Conversation:
 
 def _read_tool(found: dict[str, Any], path: str, leftover: dict[str, Any]) -> Tool:
     if found.get("type") != "function":
-        raise InvalidRequest(f"only function tools can be translated, not {found.get('type')!r} (at {path!r})",
-                             param=path)
+        raise InvalidRequest(
+            f"only function tools can be translated, not {found.get('type')!r} (at {path!r})", param=path
+        )
     note_unknown(found, frozenset(_Tool.__struct_fields__) | {"type"}, path, leftover)
     tool = convert_at(found, _Tool, path)
     return Tool(name=tool.name, description=tool.description, parameters=tool.parameters or {}, strict=tool.strict)
@@ -130,8 +135,9 @@ def _read_tool_choice(choice: str | dict[str, Any] | None) -> ToolChoice | None:
             return ToolChoice(choice)
         case {"type": "function", "name": str(name)}:
             return ToolChoice("tool", name)
-    raise InvalidRequest(f"tool_choice {choice!r} is not understood; use 'auto', 'none', 'required' or a function",
-                         param="tool_choice")
+    raise InvalidRequest(
+        f"tool_choice {choice!r} is not understood; use 'auto', 'none', 'required' or a function", param="tool_choice"
+    )
 
 
 def _read_output(text: dict[str, Any], leftover: dict[str, Any]) -> OutputFormat | None:
@@ -146,8 +152,9 @@ def _read_output(text: dict[str, Any], leftover: dict[str, Any]) -> OutputFormat
         case "json_object":
             return OutputFormat()
         case "json_schema" if wanted.schema is not None:
-            return OutputFormat(schema=wanted.schema, name=wanted.name or "output", strict=wanted.strict,
-                                description=wanted.description)
+            return OutputFormat(
+                schema=wanted.schema, name=wanted.name or "output", strict=wanted.strict, description=wanted.description
+            )
     raise InvalidRequest("text.format must be text, json_object, or json_schema with a schema", param="text.format")
 
 

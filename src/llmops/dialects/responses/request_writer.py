@@ -144,8 +144,11 @@ def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> list[
                 if content is None:
                     content = []
                     items.append({"type": "message", "role": "assistant", "content": content})
-                content.append({"type": "output_text", "text": part.text} if isinstance(part, Text)
-                               else {"type": "refusal", "refusal": part.text})
+                content.append(
+                    {"type": "output_text", "text": part.text}
+                    if isinstance(part, Text)
+                    else {"type": "refusal", "refusal": part.text}
+                )
                 continue
             case Reasoning() if part.text or part.encrypted:
                 if part.signature:
@@ -154,8 +157,9 @@ def _write_assistant(message: Message, path: str, uncarried: Uncarried) -> list[
             case ToolCall():
                 if part.signature:
                     uncarried.add(f"{path}.content[{number}].extra_content")
-                items.append({"type": "function_call", "call_id": part.id, "name": part.name,
-                              "arguments": part.arguments})
+                items.append(
+                    {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments}
+                )
             case _:
                 uncarried.add(f"{path}.content[{number}]")
         content = None

@@ -93,11 +93,22 @@ def message_item(item_id: str, content: list[dict[str, Any]], status: str) -> di
 
 
 def call_item(call: ToolCall, status: str) -> dict[str, Any]:
-    return {"type": "function_call", "id": f"fc_{call.id}", "call_id": call.id, "name": call.name,
-            "arguments": call.arguments, "status": status, **write_proof(call.signature)}
+    return {
+        "type": "function_call",
+        "id": f"fc_{call.id}",
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "status": status,
+        **write_proof(call.signature),
+    }
 
 
 def reasoning_item(item_id: str, thought: Reasoning) -> dict[str, Any]:
     summary = [{"type": "summary_text", "text": thought.text}] if thought.text else []
-    return {"type": "reasoning", "id": item_id, "summary": summary,
-            "encrypted_content": seal(thought.signature, thought.encrypted)}
+    return {
+        "type": "reasoning",
+        "id": item_id,
+        "summary": summary,
+        "encrypted_content": seal(thought.signature, thought.encrypted),
+    }

@@ -20,7 +20,7 @@ def seal(signature: str | None, encrypted: str | None) -> str | None:
 def unseal(text: str, content: str | None) -> Reasoning:
     """The `Reasoning` with ``text`` whose ``encrypted_content`` is ``content``."""
     if content and content.startswith(_MARKER):
-        length, colon, rest = content[len(_MARKER):].partition(":")
+        length, colon, rest = content[len(_MARKER) :].partition(":")
         if colon and length.isascii() and length.isdigit() and len(length) <= 9 and 0 < int(length) <= len(rest):
             size = int(length)
             return Reasoning(text=text, signature=rest[:size], encrypted=rest[size:] or None)

@@ -24,8 +24,10 @@ class OpenMessage:
         self._kind: Literal["text", "refusal"] | None = None
         self._pieces: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
-        emit("response.output_item.added", {"output_index": output_index, "item": message_item(item_id, [],
-                                                                                               "in_progress")})
+        emit(
+            "response.output_item.added",
+            {"output_index": output_index, "item": message_item(item_id, [], "in_progress")},
+        )
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": self._id, "output_index": self.output_index, "content_index": len(self._content)}
@@ -46,8 +48,9 @@ class OpenMessage:
             return
         part = self._part()
         if self._kind == "text":
-            self._emit("response.output_text.done", {**self._place(), "text": part["text"],
-                                                     "logprobs": part["logprobs"]})
+            self._emit(
+                "response.output_text.done", {**self._place(), "text": part["text"], "logprobs": part["logprobs"]}
+            )
         else:
             self._emit("response.refusal.done", {**self._place(), "refusal": part["refusal"]})
         self._emit("response.content_part.done", {**self._place(), "part": part})
@@ -82,8 +85,7 @@ class OpenReasoning:
         self._pieces: list[str] = []
         self._signature: list[str] = []
         self._encrypted: str | None = None
-        emit("response.output_item.added", {"output_index": output_index,
-                                            "item": reasoning_item(item_id, Reasoning())})
+        emit("response.output_item.added", {"output_index": output_index, "item": reasoning_item(item_id, Reasoning())})
 
     def takes(self, text: str, encrypted: str | None) -> bool:
         """Whether more of this thinking can still be put into this item."""
@@ -141,7 +143,9 @@ class OpenCall:
 
     def close(self, status: str) -> dict[str, Any]:
         item = self._item(status)
-        self._emit("response.function_call_arguments.done", {**self._place(), "name": self._name,
-                                                             "arguments": item["arguments"]})
+        self._emit(
+            "response.function_call_arguments.done",
+            {**self._place(), "name": self._name, "arguments": item["arguments"]},
+        )
         self._emit("response.output_item.done", {"output_index": self.output_index, "item": item})
         return item

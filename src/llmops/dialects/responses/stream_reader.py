@@ -98,8 +98,10 @@ class ResponsesStreamReader:
         elif kind == ARGUMENTS_DELTA:
             number = self._calls.get(wire.output_index)
             if number is None:
-                raise UpstreamBroken(f"the upstream sent arguments for output {wire.output_index}, where no function "
-                                     "call has begun", upstream_status=200)
+                raise UpstreamBroken(
+                    f"the upstream sent arguments for output {wire.output_index}, where no function call has begun",
+                    upstream_status=200,
+                )
             deltas.append(ToolCallDelta(index=number, arguments=wire.delta))
         else:
             place = (wire.output_index, kind, wire.summary_index or wire.content_index)
@@ -111,8 +113,14 @@ class ResponsesStreamReader:
         if output_index in self._calls:
             return
         number = self._calls[output_index] = len(self._calls)
-        deltas.append(ToolCallStarted(index=number, id=item.call_id or item.id or f"call_{number}",
-                                      name=item.name or "", signature=item.signature))
+        deltas.append(
+            ToolCallStarted(
+                index=number,
+                id=item.call_id or item.id or f"call_{number}",
+                name=item.name or "",
+                signature=item.signature,
+            )
+        )
 
     def _complete(self, output_index: int, item: OutputItem, deltas: list[Delta]) -> None:
         """Give what no delta has brought: a part's whole content, and always the sealed side of reasoning."""

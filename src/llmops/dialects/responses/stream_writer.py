@@ -104,8 +104,9 @@ class ResponsesStreamWriter:
         self._emit("response.in_progress", {"response": self._response(None)})
 
     def _response(self, finish: FinishReason | None) -> dict[str, Any]:
-        return response_object(self._id, self._model, self._created_s, self._output, finish=finish,
-                               usage=self._usage if finish else None)
+        return response_object(
+            self._id, self._model, self._created_s, self._output, finish=finish, usage=self._usage if finish else None
+        )
 
     def _reserve(self) -> int:
         """The next output index, held for an item that is about to open."""
