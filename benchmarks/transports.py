@@ -116,9 +116,8 @@ def _flat_streams(lab: Lab, size: Size) -> Readings:
         sizes = {"connections": 16, "rounds": size.streams_each, "chunks": FLAT_CHUNKS}
         return load.stream(contestant.port, **sizes, limit_s=STREAM_LIMIT_S, core=lab.cores.load)
 
-    command = scenarios.mock("--chunks", str(FLAT_CHUNKS))
-    with lab.upstream(command) as (port, process), lab.contestants(port) as contestants:
-        return {"stream-16": lab.compare("stream-16", contestants, process, size.rounds, streams, streams)}
+    with lab.upstream(scenarios.mock("--chunks", str(FLAT_CHUNKS))) as (port, process), lab.contestants(port) as found:
+        return {"stream-16": lab.compare("stream-16", found, process, size.rounds, streams, streams)}
 
 
 def _figure(results: Results, scenario: str, target: str, figure: str) -> float | None:
