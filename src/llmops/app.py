@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,36 +14,32 @@ import msgspec
 
 from .clock import Clock, Ids, SystemClock
 from .config import default_file, load_settings
-from .dialects.chat import ChatDialect
-from .dialects.dialect import UpstreamDialect
-from .dialects.gemini import GeminiDialect
-from .dialects.messages import MessagesDialect
+from .deployments import build_models
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .errors import ConfigError
+from .gateway.access import Access
 from .gateway.application import Application
 from .gateway.control_plane import ControlPlane
 from .gateway.data_plane import DataPlane
 from .gateway.lifecycle import GatewayLifecycle
 from .gateway.operations import get_routes
+from .identity.directory import IdentityDirectory
+from .identity.keyring import Keyring
+from .identity.secret import load_pepper
+from .policies.auth import auth
 from .policies.recording import recording
 from .policies.routing import Model, ModelTable, provider_call, routing
 from .policies.structured_output import structured_output
-from .providers.anthropic import AnthropicProvider
-from .providers.azure import AzureProvider
-from .providers.gemini import GeminiProvider
-from .providers.http1 import Timeouts
-from .providers.http_provider import HttpProvider
-from .providers.mock import MockOptions, MockProvider
-from .providers.openai import PRESETS, OpenAIProvider
 from .providers.transport import Transport
-from .settings import DeploymentSettings, ModelSettings, Settings, masked
+from .settings import Settings, masked
+from .store.database import Database
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics, Snapshot, exposition
 from .telemetry.request_log import RequestLog
 from .telemetry.trace_context import read_traceparent
 from .telemetry.worker_metrics import WorkerMetrics
-from .types import Call, Deployment, Handler, Operation, Policy, Provider, Reply
+from .types import Call, Handler, Operation, Policy, Reply
 from .version import __version__
 
 LOG_NAME = "gateway.jsonl"
@@ -53,12 +49,13 @@ WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
 def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
     """The policies of the pipeline, outermost first: this list, in this order, and nothing else decides it.
 
-    Later ones take their places here: auth, release and limits after recording, guardrails and cache before
-    structured output's repeats, resilience around routing.
+    Later ones take their places here: release and limits after auth, guardrails and cache before structured output's
+    repeats, resilience around routing. Calls made in-process need no key: ``parts.keyring`` is then None.
     """
     return [
         stamping(settings),
         recording(parts.log, parts.clock),
+        *([auth(parts.keyring, parts.clock)] if parts.keyring is not None else []),
         structured_output(settings.llm.json_repair_attempts),
         routing(table, parts.luck),
     ]
@@ -81,7 +78,7 @@ def stamping(settings: Settings) -> Policy:
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What outlives a reload: clocks, log, metrics and connections."""
+    """What outlives a reload: clocks, log, metrics, connections and keys."""
 
     clock: Clock
     ids: Ids
@@ -89,6 +86,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     log: RequestLog
     metrics: Metrics
     transport: Transport
+    keyring: Keyring | None
 
 
 class Stack:
@@ -100,8 +98,10 @@ class Stack:
     Every call is recorded in the request log as one over HTTP would be.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, seed: int | None = None) -> None:
-        """``seed`` fixes identifiers and the luck of weighted routing."""
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, seed: int | None = None, keyring: Keyring | None = None
+    ) -> None:
+        """``seed`` fixes identifiers and the luck of weighted routing; with a ``keyring`` calls need a key."""
         clock = clock or SystemClock()
         metrics = Metrics()
         self.settings = settings
@@ -112,6 +112,7 @@ class Stack:
             metrics=metrics,
             transport=Transport(),
             log=_request_log(settings, clock, metrics),
+            keyring=keyring,
         )
         self.table, self.handler = self._build(settings)
 
@@ -131,7 +132,7 @@ class Stack:
         ]
 
     def _build(self, settings: Settings) -> tuple[ModelTable, Handler]:
-        table = ModelTable(_models(settings, self.parts.clock, self.parts.transport))
+        table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
         handler: Handler = provider_call
         for policy in reversed(policies(settings, self.parts, table)):
             handler = policy(handler)
@@ -231,7 +232,9 @@ def build_gateway(
     """
     values = values or {}
     file = file or default_file()
-    stack = Stack(settings or load_settings(file, **values))
+    settings = settings or load_settings(file, **values)
+    identity = open_identity(settings)
+    stack = Stack(settings, keyring=identity.keyring)
     parts = stack.parts
     data_plane = DataPlane(
         handler=stack.handler,
@@ -261,15 +264,25 @@ def build_gateway(
         return exposition(workers.together(mine) if workers else mine)
 
     async def start() -> None:
+        await identity.refresher.start()
         if workers is not None:
             parts.log.after_flush = lambda: workers.publish(snapshot())
 
+    async def stop() -> None:
+        await identity.aclose()
+        await stack.aclose()
+
+    def degradations() -> list[str]:
+        failing = identity.refresher.failing
+        return stack.degradations() + ([f"keys cannot be refreshed: {failing}"] if failing else [])
+
+    access = Access(identity.keyring, parts.clock)
     lifecycle = GatewayLifecycle(
         on_start=start,
-        on_stop=stack.aclose,
+        on_stop=stop,
         reload=reload,
         in_flight=lambda: parts.metrics.in_flight,
-        degradations=stack.degradations,
+        degradations=degradations,
         drain_s=stack.settings.server.drain_seconds,
         drain_delay_s=stack.settings.server.drain_delay_seconds,
         now_s=parts.clock.now_s,
@@ -277,8 +290,8 @@ def build_gateway(
     return Application(
         data_plane=data_plane,
         lifecycle=lifecycle,
-        get_routes=get_routes(lifecycle, stack.table_names, scrape, lambda: started_at_s),
-        control_plane=ControlPlane(stack),
+        get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
+        control_plane=ControlPlane(stack, access, identity, grace_s=settings.auth.rotation_grace_seconds),
         openai_dialect=DIALECTS["chat"],
         anthropic_dialect=DIALECTS["messages"],
     )
@@ -286,7 +299,18 @@ def build_gateway(
 
 def check(settings: Settings) -> list[Model]:
     """The models as these settings describe them, or a `ConfigError`; opens nothing and connects to nothing."""
-    return list(_models(settings, SystemClock(), Transport()))
+    return build_models(settings, SystemClock(), Transport())
+
+
+def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDirectory:
+    """The tenants and keys of these settings' database; nothing is read or made before it is asked for."""
+    try:
+        pepper = load_pepper(settings.log.dir.parent)
+    except (OSError, ValueError) as exc:
+        raise ConfigError([f"the pepper of the API keys cannot be used: {exc}"]) from exc
+    return IdentityDirectory(
+        Database(settings.database.url), pepper, clock or SystemClock(), refresh_s=settings.auth.refresh_seconds
+    )
 
 
 def not_in_effect(settings: Settings) -> list[str]:
@@ -320,99 +344,3 @@ def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestL
         flush_interval_s=log.flush_milliseconds / 1000,
         on_batch=metrics.observe,
     )
-
-
-# --- from settings to deployments -------------------------------------------------------------------------------
-
-_HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
-    "openai": OpenAIProvider,
-    "azure": AzureProvider,
-    "anthropic": AnthropicProvider,
-    "gemini": GeminiProvider,
-}
-_TARGETS: dict[str, UpstreamDialect] = {"anthropic": MessagesDialect(), "gemini": GeminiDialect()}
-
-
-def _models(settings: Settings, clock: Clock, transport: Transport) -> Iterable[Model]:
-    problems: list[str] = []
-    table = dict(settings.models)
-    if settings.llm.model not in table:
-        default = DeploymentSettings(provider=settings.llm.provider, name=f"{settings.llm.model}/default")
-        if settings.llm.provider != "azure":  # which cannot be called without an address of its own
-            table[settings.llm.model] = ModelSettings(deployments=[default])
-        elif not table:
-            problems.append("llm.provider: 'azure': needs a base_url; describe it under models")
-    models = []
-    for name, entry in table.items():
-        deployments = []
-        for number, deployment in enumerate(entry.deployments):
-            try:
-                deployments.append(_deployment(name, number, deployment, settings, clock, transport))
-            except ValueError as exc:
-                problems.append(f"models.{name}.deployments.{number}: {exc}")
-        models.append(Model(name=name, strategy=entry.strategy, deployments=tuple(deployments)))
-    if problems:
-        raise ConfigError(problems)
-    return models
-
-
-def _deployment(
-    model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
-) -> Deployment:
-    upstream = wanted.model or (None if "*" in model else model)
-    name = wanted.name or f"{model}/{number}"
-    if wanted.provider == "mock":
-        options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
-        mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s)
-        return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight)
-    provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
-    return Deployment(
-        name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret, weight=wanted.weight
-    )
-
-
-def _http_provider(
-    wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
-) -> tuple[Provider, str, bool]:
-    kind = _HTTP_PROVIDERS[wanted.provider]
-    preset = PRESETS[wanted.preset] if wanted.preset else None
-    base_url = wanted.base_url or (preset.base_url if preset else None)
-    if base_url is None and wanted.provider == "openai":
-        base_url = settings.llm.openai_base_url
-    secret_env = wanted.api_key_env or (preset.secret_env if preset else kind.secret_env)
-    secret = wanted.api_key.get_secret_value() if wanted.api_key else os.environ.get(secret_env or "", "") or None
-    official = base_url is None or (preset is not None and wanted.base_url is None and preset.secret_env is not None)
-    if secret is None and (official or wanted.api_key_env or wanted.provider in ("azure", "anthropic", "gemini")):
-        raise ValueError(f"no credential: set the variable {secret_env}, or name another one in api_key_env")
-    if secret is not None and not (secret.isprintable() and secret.isascii()):
-        raise ValueError("the credential holds control characters (a line break at its end?) or is not ASCII")
-    newer = base_url is None or wanted.provider == "azure"
-    chat = ChatDialect(
-        preset.max_tokens_field if preset else "max_completion_tokens" if newer else "max_tokens",
-        asks_usage=preset.asks_usage if preset else True,
-    )
-    target = _TARGETS.get(wanted.provider, chat)
-    native = frozenset(wanted.operations) if wanted.operations is not None else preset.native if preset else None
-    resolved = base_url or kind.default_base_url or ""
-    llm = settings.llm
-    common: dict[str, Any] = {
-        "base_url": resolved,
-        "secret": secret,
-        "transport": transport,
-        "dialects": DIALECTS,
-        "conversational": CONVERSATIONAL,
-        "target": target,
-        "monotonic_s": clock.monotonic_s,
-        "native": native,
-        "extra_headers": wanted.headers,
-        "asks_usage": preset.asks_usage if preset else True,
-        "timeouts": Timeouts(
-            connect_s=llm.connect_timeout_seconds,
-            first_byte_s=llm.first_byte_timeout_seconds,
-            idle_s=llm.idle_timeout_seconds,
-            total_s=wanted.timeout_seconds or llm.timeout_seconds,
-        ),
-    }
-    if wanted.provider == "azure":
-        return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret is not None
-    return kind(**common), resolved, secret is not None

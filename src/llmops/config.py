@@ -44,6 +44,7 @@ CONTRACT_VARIABLES: Mapping[str, tuple[str, str]] = {
     "RATE_LIMIT_TPM": ("limits", "tokens_per_minute"),
     "PROMPT_VERSION": ("prompts", "version"),
     "LOG_DIR": ("log", "dir"),
+    "LLMOPS_DATABASE_URL": ("database", "url"),
 }
 
 
@@ -182,8 +183,8 @@ def _unknown_variables() -> list[str]:
     return problems
 
 
-#: Read elsewhere: the folder in which the workers of one server meet.
-_OTHER_VARIABLES = frozenset({"LLMOPS_WORKERS_DIR"})
+#: Read elsewhere: where the workers of one server meet, and the pepper of the keys' digests.
+_OTHER_VARIABLES = frozenset({"LLMOPS_WORKERS_DIR", "LLMOPS_KEY_PEPPER", *CONTRACT_VARIABLES})
 
 
 def _suggest(word: str, known: Any) -> str:

@@ -8,6 +8,10 @@
     ├── RequestError                the caller can mend it
     │   ├── InvalidRequest          400  malformed or impossible request
     │   │   └── UnsupportedParameter 400  the chosen deployment cannot carry a parameter
+    │   ├── Unauthenticated         401  no key, or none that is valid
+    │   ├── Forbidden               403  a valid key that may not do this
+    │   ├── NotFound                404  no such object, or not the caller's
+    │   ├── Conflict                409  it exists already, or has changed meanwhile
     │   ├── UnknownRoute            404  no such path
     │   ├── UnknownModel            404  no such model here
     │   ├── MethodNotAllowed        405  the path is called with another method
@@ -21,6 +25,7 @@
     │   ├── UpstreamTimeout         504  no answer in time
     │   ├── UpstreamRateLimited     429  the provider asks to slow down
     │   └── UpstreamRejected        4xx  the provider refused this request; its status and words are kept
+    ├── StoreUnavailable            503  the database does not answer; calls go on without it
     ├── Draining                    503  the gateway is shutting down
     ├── ClientDisconnected          499  the caller left; recorded, never sent
     └── InternalError               500  a defect of ours, caught at the border and recorded
@@ -92,6 +97,33 @@ class UnsupportedParameter(InvalidRequest):
     """The deployment behind this model speaks another dialect, which cannot carry the named parameters."""
 
     code = "unsupported_parameter"
+
+
+class Unauthenticated(RequestError):
+    """Says nothing about which part of a credential was wrong."""
+
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication"
+
+
+class Forbidden(RequestError):
+    status = 403
+    code = "forbidden"
+    kind = "permission"
+
+
+class NotFound(RequestError):
+    """Also said of what belongs to another tenant: whether it exists is none of the caller's business."""
+
+    status = 404
+    code = "not_found"
+    kind = "not_found"
+
+
+class Conflict(RequestError):
+    status = 409
+    code = "conflict"
 
 
 class UnknownRoute(RequestError):
@@ -193,6 +225,13 @@ class UpstreamRejected(UpstreamError):
             self.kind = "not_found"
         elif upstream_status == 413:
             self.kind = "too_large"
+
+
+class StoreUnavailable(LLMOpsError):
+    status = 503
+    code = "store_unavailable"
+    kind = "overloaded"
+    retryable = True
 
 
 class Draining(LLMOpsError):

@@ -75,6 +75,25 @@ class PromptSettings(_Section):
     version: str | None = Field(None, max_length=100, description="Stamped on every record as `prompt_version`.")
 
 
+class DatabaseSettings(_Section):
+    """Where control data is kept."""
+
+    url: str = Field(
+        "sqlite:///runs/llmops.db", min_length=1, description="SQLite (made on the first write) or PostgreSQL."
+    )
+
+
+class AuthSettings(_Section):
+    """Who may call. While there is no key at all, whoever reaches the loopback address may."""
+
+    rotation_grace_seconds: float = Field(
+        3600.0, ge=0, le=30 * 86400, description="How long the old secret of a rotated key still works."
+    )
+    refresh_seconds: float = Field(
+        0.5, ge=0.05, le=60, description="How often keys are looked up anew: a revocation takes this long at most."
+    )
+
+
 class LogSettings(_Section):
     """The request log."""
 
@@ -173,6 +192,8 @@ class Settings(_Section):
     limits: LimitSettings = LimitSettings()
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    auth: AuthSettings = AuthSettings()
 
     @field_validator("models", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 import typer
 
 from ..version import __version__
-from . import config, doctor, serve
+from . import config, doctor, keys, serve, tenants
 from .output import JsonFlag, print_json
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
 app.command("doctor")(doctor.doctor)
 
 

@@ -34,7 +34,7 @@ def serve(
         values = {"server": {name: value for name, value in given.items() if value is not None}}
         file = config or default_file()
         settings = load_settings(file, **values)
-        refuse_public_address(settings.server.host)
+        refuse_public_address(settings)
         status = (
             _serve_alone(settings, file, values)
             if settings.server.workers == 1
@@ -43,22 +43,33 @@ def serve(
     raise typer.Exit(status)
 
 
-def refuse_public_address(host: str) -> None:
-    """Only this machine may call: whoever reaches the port can spend the operator's money."""
+def refuse_public_address(settings: "Settings") -> None:
+    """Without an administrator's key only this machine may call: whoever reaches the port could spend money."""
     import ipaddress
 
+    host = settings.server.host
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback:
-        raise ConfigError(
-            [
-                f"server.host: {host!r}: the gateway does not check keys yet, so everybody who reaches this address "
-                "could spend on your provider accounts; use 127.0.0.1 (or ::1) and let others in through a proxy that "
-                "authenticates them, or through an SSH tunnel: docs/how-to/run-behind-a-load-balancer.md"
-            ]
-        )
+    if loopback or _has_admin_key(settings):
+        return
+    raise ConfigError(
+        [
+            f"server.host: {host!r}: there is no administrator's key yet, so everybody who reaches this address could "
+            "spend on your provider accounts; make one with `llmops keys create NAME --role admin` and one for calls "
+            "with `llmops keys create NAME`, or use 127.0.0.1 (or ::1)"
+        ]
+    )
+
+
+def _has_admin_key(settings: "Settings") -> bool:
+    import time
+
+    from ..app import open_identity
+
+    keys = open_identity(settings).registry.keys()
+    return any(key.role == "admin" and key.state(time.time()) == "active" for key in keys)
 
 
 def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:

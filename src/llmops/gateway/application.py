@@ -68,28 +68,32 @@ class Application:
             await send({"type": "websocket.close", "code": 1008, "reason": "websockets are not served here"})
 
     async def _serve_other(self, operation: Operation | None, scope: Scope, receive: Receive, send: Send) -> None:
-        path, method = scope["path"], scope["method"]
         arrival = self.data_plane.arrive(scope)
-        error: LLMOpsError
-        if operation is not None and method == "POST":
-            error = Draining("the gateway is shutting down; try again, another replica will answer", retry_after_s=1)
-        elif operation is not None:
-            error = MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
-        elif path in self._get_routes or path.startswith("/v1/models/"):
-            if method in ("GET", "HEAD"):
-                endpoint = self._get_routes.get(path, self._get_routes["/v1/models"])
-                await endpoint(scope, receive, _identified(send, arrival))
-                return
-            error = MethodNotAllowed(f"{path[:200]} is called with GET, not {method[:20]}")
-        elif path.startswith(("/api/", "/docs", "/openapi.json")):
-            await self._control_plane(scope, receive, _identified(send, arrival))
-            return
-        else:
-            error = UnknownRoute(
-                f"there is no path {path[:200]!r} here; the data plane offers {', '.join([*HOT_ROUTES, '/v1/models'])}"
+        try:
+            endpoint = self._endpoint(operation, scope["path"], scope["method"])
+            await endpoint(scope, receive, _identified(send, arrival))
+        except LLMOpsError as error:
+            anthropic = scope["path"].startswith("/v1/messages") or any(
+                name == b"anthropic-version" for name, _ in scope["headers"]
             )
-        dialect = self._anthropic_dialect if path.startswith("/v1/messages") else self._openai_dialect
-        await self.data_plane.refuse(error, operation or "unknown", dialect, arrival, send)
+            dialect = self._anthropic_dialect if anthropic else self._openai_dialect
+            await self.data_plane.refuse(error, operation or "unknown", dialect, arrival, send)
+
+    def _endpoint(self, operation: Operation | None, path: str, method: str) -> Endpoint:
+        """Who serves a path that is not a call; an error for what nobody does."""
+        if operation is not None and method == "POST":
+            raise Draining("the gateway is shutting down; try again, another replica will answer", retry_after_s=1)
+        if operation is not None:
+            raise MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
+        if path.startswith(("/api/", "/docs", "/openapi.json")):
+            return self._control_plane
+        endpoint = self._get_routes.get("/v1/models" if path.startswith("/v1/models/") else path)
+        if endpoint is None:
+            offered = ", ".join([*HOT_ROUTES, "/v1/models"])
+            raise UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers {offered}")
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"{path[:200]} is called with GET, not {method[:20]}")
+        return endpoint
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,12 +1,14 @@
 """The control plane: ``/api`` and its documentation at ``/docs``, on FastAPI.
 
 The framework is imported on the first request to it, so that a gateway that only carries calls starts sooner and stays
-smaller.
+smaller. Every route names the least role that may use it; one that does not is a defect that stops the building.
 """
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..identity.directory import IdentityDirectory
+from .access import Access
 from .asgi import Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Inventory(Protocol):
-    """What the control plane shows."""
+    """What the control plane shows of the running gateway."""
 
     def status(self) -> dict[str, Any]: ...
     def models(self) -> list[dict[str, Any]]: ...
@@ -24,38 +26,23 @@ class Inventory(Protocol):
 class ControlPlane:
     """An ASGI endpoint that becomes a FastAPI application on first use."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> None:
         self._inventory = inventory
+        self._access = access
+        self._identity = identity
+        self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._building:
             if self._app is None:
-                self._app = await asyncio.to_thread(build, self._inventory)
+                self._app = await asyncio.to_thread(self.build)
             app = self._app
         await app(scope, receive, send)
 
+    def build(self) -> "FastAPI":
+        """The FastAPI application."""
+        from .api.application import build
 
-def build(inventory: Inventory) -> "FastAPI":
-    """The FastAPI application over an inventory."""
-    from fastapi import FastAPI
-    from fastapi.responses import JSONResponse
-
-    from ..version import __version__
-
-    app = FastAPI(title="LLMOps Lab control plane", version=__version__, docs_url="/docs", openapi_url="/openapi.json")
-
-    @app.get("/api/status", summary="Version, uptime, load and the state of the configuration")
-    async def status() -> JSONResponse:
-        return JSONResponse(inventory.status())
-
-    @app.get("/api/models", summary="Public models and the deployments behind them")
-    async def models() -> JSONResponse:
-        return JSONResponse(inventory.models())
-
-    @app.get("/api/config", summary="The configuration in force, secrets masked")
-    async def config() -> JSONResponse:
-        return JSONResponse(inventory.config())
-
-    return app
+        return build(self._inventory, self._access, self._identity, grace_s=self._grace_s)

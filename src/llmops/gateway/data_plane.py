@@ -139,7 +139,7 @@ class DataPlane:
             tracestate=arrival.tracestate,
             started_at_s=arrival.started_at_s,
             started_s=arrival.started_s,
-            credential=_credential(headers),
+            credential=credential_of(headers),
             client_ip=client[0] if client else None,
             allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
         )
@@ -175,7 +175,7 @@ def _uncancel() -> None:
         task.uncancel()
 
 
-def _credential(headers: dict[bytes, bytes]) -> str | None:
+def credential_of(headers: dict[bytes, bytes]) -> str | None:
     """The key that the client presents: a bearer token (OpenAI's way) or ``x-api-key`` (Anthropic's)."""
     authorization = headers.get(b"authorization")
     if authorization is not None and authorization[:7].lower() == b"bearer ":

@@ -8,8 +8,11 @@ import msgspec
 
 from ..errors import UnknownModel
 from ..version import __version__
+from .access import Access
 from .application import Endpoint
 from .asgi import JSON, TEXT, Receive, Scope, Send, send_body
+
+_PAGE = {"has_more": False}
 
 
 class State(Protocol):
@@ -25,11 +28,12 @@ class State(Protocol):
 
 def get_routes(
     state: State,
+    access: Access,
     names: Callable[[], Iterable[str]],
     scrape: Callable[[], Awaitable[bytes]],
     started_at_s: Callable[[], float],
 ) -> dict[str, Endpoint]:
-    """The routes by path. ``scrape`` gives the exposition text."""
+    """The routes by path; they raise `LLMOpsError` where they refuse. ``scrape`` gives the exposition text."""
 
     async def root(scope: Scope, receive: Receive, send: Send) -> None:
         await _send_json(
@@ -65,22 +69,24 @@ def get_routes(
             await _send_json(send, 200, {"status": "ready"})
 
     async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
+        access.caller(scope, "viewer")
         await send_body(send, 200, [TEXT], await scrape())
 
     async def models(scope: Scope, receive: Receive, send: Send) -> None:
         shape = _anthropic_model if _is_anthropic(scope) else _openai_model
         created_s = int(started_at_s())
         wanted = scope["path"].removeprefix("/v1/models").strip("/")
-        known = sorted(names())
+        known = access.visible_models(access.any_key(scope), sorted(names()))
         if not wanted:
             listed = [shape(name, created_s) for name in known]
-            extra = {"has_more": False, "first_id": known[0], "last_id": known[-1]} if _is_anthropic(scope) else {}
+            extra = _PAGE | {"first_id": known[0], "last_id": known[-1]} if known and _is_anthropic(scope) else {}
             await _send_json(send, 200, {"object": "list", "data": listed, **extra})
         elif wanted in known:
             await _send_json(send, 200, shape(wanted, created_s))
         else:
-            error = UnknownModel(f"the model {wanted[:100]!r} does not exist here; configured: {', '.join(known)}")
-            await _send_json(send, 404, _error_body(error, anthropic=_is_anthropic(scope)))
+            raise UnknownModel(
+                f"the model {wanted[:100]!r} does not exist here; configured: {', '.join(known)}", param="model"
+            )
 
     return {"/": root, "/health": health, "/ready": ready, "/metrics": metrics, "/v1/models": models}
 
@@ -100,9 +106,3 @@ def _openai_model(name: str, created_s: int) -> dict[str, Any]:
 def _anthropic_model(name: str, created_s: int) -> dict[str, Any]:
     created_at = datetime.fromtimestamp(created_s, UTC).isoformat().replace("+00:00", "Z")
     return {"type": "model", "id": name, "display_name": name, "created_at": created_at}
-
-
-def _error_body(error: UnknownModel, *, anthropic: bool) -> dict[str, Any]:
-    if anthropic:
-        return {"type": "error", "error": {"type": "not_found_error", "message": error.message}}
-    return {"error": {"message": error.message, "type": "invalid_request_error", "param": "model", "code": error.code}}

@@ -5,15 +5,14 @@ after a failure is the resilience policy's question, not this one's.
 """
 
 import random
-import re
-from collections.abc import Iterable
-from fnmatch import translate
+from collections.abc import Awaitable, Iterable
 from itertools import accumulate
 from typing import Literal
 
 import msgspec
 
 from ..errors import UnknownModel
+from ..name_pattern import name_matcher
 from ..types import Call, Deployment, Handler, Policy, Reply
 
 Strategy = Literal["ordered", "weighted"]
@@ -42,7 +41,7 @@ class ModelTable:
         self.models = tuple(models)
         self._exact = {model.name: model for model in self.models if "*" not in model.name}
         patterns = sorted((model for model in self.models if "*" in model.name), key=lambda model: -len(model.name))
-        self._patterns = [(_matcher(model.name), model) for model in patterns]
+        self._patterns = [(name_matcher(model.name), model) for model in patterns]
 
     def find(self, name: str) -> Model:
         """The model of that name; `UnknownModel`, which lists the names there are, otherwise."""
@@ -56,28 +55,23 @@ class ModelTable:
         raise UnknownModel(f"the model {name[:100]!r} does not exist here; configured: {names}", param="model")
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
-    """Of a shell pattern only ``*`` is ours. Its translation is linear where a naive regular expression is not."""
-    return re.compile(translate(pattern.replace("[", "[[]").replace("?", "[?]")))
-
-
 def routing(table: ModelTable, luck: random.Random) -> Policy:
     """Set ``call.model`` and ``call.deployment``, and count the attempt."""
 
     def policy(handle: Handler) -> Handler:
-        async def routed(call: Call) -> Reply:
+        def routed(call: Call) -> Awaitable[Reply]:
             model = table.find(call.view.model)
             call.model = model.name
             call.deployment = model.choose(luck.random())
             call.attempts += 1
-            return await handle(call)
+            return handle(call)
 
         return routed
 
     return policy
 
 
-async def provider_call(call: Call) -> Reply:
+def provider_call(call: Call) -> Awaitable[Reply]:
     """The innermost handler: ask the chosen deployment's provider."""
     assert call.deployment is not None
-    return await call.deployment.provider.send(call)
+    return call.deployment.provider.send(call)

@@ -5,7 +5,7 @@ one is handed over as it is. A stream is checked when it ends and cannot be repa
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 import jsonschema_rs
@@ -23,10 +23,12 @@ def structured_output(repair_attempts: int = 0) -> Policy:
     checks = _Checks()
 
     def policy(handle: Handler) -> Handler:
-        async def checked(call: Call) -> Reply:
+        def checked(call: Call) -> Awaitable[Reply]:
             if call.view.output is None:
-                return await handle(call)
-            check = checks.of(call.view.output)
+                return handle(call)
+            return comply(call, checks.of(call.view.output))
+
+        async def comply(call: Call, check: Check) -> Reply:
             call.keep_text = True
             spent: list[Usage] = []
             while True:

@@ -65,11 +65,15 @@ class Exchange:
     # --- the reader's side ---
 
     async def headers(self) -> None:
-        """Wait for the status line and headers."""
-        while not self._headers_done:
-            if self._error is not None:
-                raise self._error
-            await self._wait()
+        """Wait for the status line and headers; closes the exchange when they do not come."""
+        try:
+            while not self._headers_done:
+                if self._error is not None:
+                    raise self._error
+                await self._news()
+        except BaseException:
+            self.close()
+            raise
 
     async def chunk(self) -> bytes:
         """The body bytes that have arrived since the last call, at least one; ``b""`` at the end."""
@@ -87,7 +91,7 @@ class Exchange:
                 raise self._error
             if self._complete:
                 return b""
-            await self._wait()
+            await self._news()
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body; `UpstreamBroken` past ``limit_bytes``."""
@@ -113,16 +117,15 @@ class Exchange:
             self._connection.ticker.remove(self)
             self._connection.abort()
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _news(self) -> "asyncio.Future[None]":
+        """What the connection resolves when something has happened; at most one reader waits at a time."""
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # --- the connection's side ---
 

@@ -6,8 +6,8 @@ header of the upstream call; a stream is handed up only once its first content-b
 stream closes the upstream's connection.
 """
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -88,14 +88,17 @@ class HttpProvider:
 
     # --- the Provider protocol ---
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         assert call.deployment is not None
         model = call.deployment.upstream_model(call.view.model)
         if call.operation in self.natively:
-            return await self._pass_through(call, model)
+            return self._pass_through(call, model)
         if call.operation == "count_tokens":
-            return estimated_count(call, self.now())
-        return await self.translate(call, model)
+            return self._estimate(call)
+        return self.translate(call, model)
+
+    async def _estimate(self, call: Call) -> Reply:
+        return estimated_count(call, self.now())
 
     async def _pass_through(self, call: Call, model: str) -> Reply:
         dialect = self._dialects[call.operation]

@@ -69,18 +69,14 @@ class Transport:
         connection = self._take_idle(origin)
         if connection is not None:
             try:
-                return await self._exchange(connection, request, timeouts)
+                exchange = connection.send(request, timeouts)
+                await exchange.headers()
+                return exchange
             except StaleConnection:
                 pass
-        return await self._exchange(await self._connect(origin, timeouts), request, timeouts)
-
-    async def _exchange(self, connection: Connection, request: bytes, timeouts: Timeouts) -> Exchange:
+        connection = await self._connect(origin, timeouts)
         exchange = connection.send(request, timeouts)
-        try:
-            await exchange.headers()
-        except BaseException:
-            exchange.close()
-            raise
+        await exchange.headers()
         return exchange
 
     def _take_idle(self, origin: Origin) -> Connection | None:

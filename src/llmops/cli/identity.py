@@ -1,0 +1,24 @@
+"""What the commands about keys and tenants share: the registry over the configured database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .output import clean_errors
+
+if TYPE_CHECKING:
+    from ..identity.registry import KeyRegistry
+    from ..settings import Settings
+
+
+@contextmanager
+def opened(config: Path | None) -> Iterator[tuple["KeyRegistry", "Settings"]]:
+    """The registry and the settings; errors end the command cleanly."""
+    with clean_errors():
+        from ..app import open_identity
+        from ..config import load_settings
+
+        settings = load_settings(config)
+        identity = open_identity(settings)
+        yield identity.registry, settings

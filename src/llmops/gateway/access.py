@@ -1,0 +1,53 @@
+"""Who may use what is not a call: the control plane, the model list, the metrics.
+
+While there is no key, whoever reaches the loopback address is the administrator of his own machine. From the first key
+on everything needs one.
+"""
+
+import msgspec
+
+from ..clock import Clock
+from ..errors import Forbidden
+from ..identity.key import CONTROL_ROLES, Key, Role
+from ..identity.keyring import Keyring
+from .asgi import Scope
+from .data_plane import credential_of
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Whoever asks. ``tenant`` None sees all tenants."""
+
+    role: Role
+    tenant: str | None
+    key: Key | None = None
+
+    def may_touch(self, role: Role) -> bool:
+        """Whether this caller may make or end keys of that role: never one that is more than itself."""
+        return role == "caller" or CONTROL_ROLES.index(role) <= CONTROL_ROLES.index(self.role)
+
+
+class Access:
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
+        self._clock = clock
+
+    def caller(self, scope: Scope, least: Role) -> Caller:
+        """The caller of a request that needs the role ``least``; `Unauthenticated` or `Forbidden` otherwise."""
+        if self._keyring.open:
+            return Caller("admin", None)
+        key = self._keyring.identify(credential_of(dict(scope["headers"])), self._clock.now_s())
+        if key.role not in CONTROL_ROLES or CONTROL_ROLES.index(key.role) < CONTROL_ROLES.index(least):
+            raise Forbidden(f"this needs the role {least!r}; the API key {key.id} has the role {key.role!r}")
+        return Caller(key.role, None if key.role == "admin" else key.tenant, key)
+
+    def any_key(self, scope: Scope) -> Key | None:
+        """The key of a request that needs one of any role; None while there are no keys."""
+        if self._keyring.open:
+            return None
+        return self._keyring.identify(credential_of(dict(scope["headers"])), self._clock.now_s())
+
+    def visible_models(self, key: Key | None, names: list[str]) -> list[str]:
+        """The model names that a key may use."""
+        if key is None or not key.models:
+            return names
+        return [name for name in names if self._keyring.allows_model(key, name)]

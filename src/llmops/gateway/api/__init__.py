@@ -1,0 +1,1 @@
+"""The control plane's routes, imported on the first request to them."""

@@ -1,0 +1,53 @@
+"""The FastAPI application of the control plane: its routers, and its errors in the one shape of all ``/api``."""
+
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ...dialects.openai_errors import error_object
+from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute
+from ...identity.directory import IdentityDirectory
+from ...version import __version__
+from ..access import Access
+from . import inventory, keys
+from .roles import check_all_guarded
+
+
+class Inventory(Protocol):
+    def status(self) -> dict[str, Any]: ...
+    def models(self) -> list[dict[str, Any]]: ...
+    def config(self) -> dict[str, Any]: ...
+
+
+def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> FastAPI:
+    """The application over what the gateway shows of itself and the identities that it knows."""
+    app = FastAPI(title="LLMOps Lab control plane", version=__version__, docs_url="/docs", openapi_url="/openapi.json")
+    app.state.access = access
+    app.include_router(inventory.router(shown))
+    app.include_router(keys.router(identity, grace_s=grace_s))
+    check_all_guarded(app)
+
+    @app.exception_handler(LLMOpsError)
+    async def refused(_request: Request, error: LLMOpsError) -> JSONResponse:
+        return _response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"][1:])
+        return _response(InvalidRequest(f"{where or 'the body'}: {first['msg']}", param=where or None))
+
+    @app.exception_handler(HTTPException)
+    async def other(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 405:
+            return _response(MethodNotAllowed(f"{request.url.path} is not called with {request.method}"))
+        return _response(UnknownRoute(f"there is no path {request.url.path[:200]!r} here; /docs lists what there is"))
+
+    return app
+
+
+def _response(error: LLMOpsError) -> JSONResponse:
+    return JSONResponse({"error": error_object(error)}, status_code=error.status)

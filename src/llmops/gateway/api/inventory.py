@@ -1,0 +1,35 @@
+"""What the gateway shows of itself: state, models, configuration."""
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+
+from ..access import Caller
+from .roles import least
+
+Viewer = Annotated[Caller, Depends(least("viewer"))]
+Admin = Annotated[Caller, Depends(least("admin"))]
+
+
+class Inventory(Protocol):
+    def status(self) -> dict[str, Any]: ...
+    def models(self) -> list[dict[str, Any]]: ...
+    def config(self) -> dict[str, Any]: ...
+
+
+def router(shown: Inventory) -> APIRouter:
+    routes = APIRouter(prefix="/api", tags=["gateway"])
+
+    @routes.get("/status", summary="Version, load and what is not in effect yet")
+    async def status(_caller: Viewer) -> dict[str, Any]:
+        return shown.status()
+
+    @routes.get("/models", summary="Public models and the deployments behind them")
+    async def models(_caller: Viewer) -> list[dict[str, Any]]:
+        return shown.models()
+
+    @routes.get("/config", summary="The configuration in force, secrets masked")
+    async def config(_caller: Admin) -> dict[str, Any]:
+        return shown.config()
+
+    return routes

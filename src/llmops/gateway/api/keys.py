@@ -1,0 +1,112 @@
+"""Tenants and API keys over HTTP. A caller sees and changes its own tenant; an administrator all of them.
+
+Another tenant's key is answered like one that does not exist. Nobody makes, rotates or ends a key that is more than its
+own. A secret is in the answer that made it, and nowhere else.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ...errors import Forbidden
+from ...identity.directory import IdentityDirectory
+from ...identity.key import DEFAULT_TENANT, Role
+from ...identity.shown import show_key, show_tenant
+from ...types import Operation
+from ..access import Caller
+from .roles import least
+
+Viewer = Annotated[Caller, Depends(least("viewer"))]
+Editor = Annotated[Caller, Depends(least("editor"))]
+Admin = Annotated[Caller, Depends(least("admin"))]
+
+
+class NewTenant(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(max_length=64, description="Lower case letters, digits, - and _.")
+    name: str | None = Field(None, max_length=200)
+
+
+class TenantChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    disabled: bool
+
+
+class NewKey(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200, description="What the key is for.")
+    tenant: str | None = Field(None, max_length=64, description="Default: the caller's own.")
+    role: Role = "caller"
+    operations: list[Operation] = Field([], description="Empty: all.")
+    models: list[str] = Field([], max_length=200, description="Names or patterns with *; empty: all.")
+    expires_at: AwareDatetime | None = None
+
+
+class Rotation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    grace_seconds: float | None = Field(None, ge=0, le=30 * 86400, description="How long the old secret still works.")
+
+
+def router(identity: IdentityDirectory, *, grace_s: float) -> APIRouter:
+    """Routes whose functions block on the database, and which FastAPI therefore runs in threads."""
+    routes = APIRouter(prefix="/api", tags=["identity"])
+    registry = identity.registry
+
+    @routes.get("/tenants", summary="Tenants")
+    def list_tenants(caller: Viewer) -> list[dict[str, Any]]:
+        return [show_tenant(each) for each in registry.tenants() if caller.tenant in (None, each.id)]
+
+    @routes.post("/tenants", summary="Create a tenant", status_code=201)
+    def create_tenant(wanted: NewTenant, _caller: Admin) -> dict[str, Any]:
+        return show_tenant(registry.create_tenant(wanted.id, wanted.name))
+
+    @routes.patch("/tenants/{tenant_id}", summary="Disable a tenant, or enable it again")
+    def change_tenant(tenant_id: str, wanted: TenantChange, _caller: Admin) -> dict[str, Any]:
+        return show_tenant(registry.set_disabled(tenant_id, wanted.disabled))
+
+    @routes.get("/keys", summary="API keys, without their secrets")
+    def list_keys(caller: Viewer, tenant: str | None = None) -> list[dict[str, Any]]:
+        wanted = caller.tenant or tenant
+        if tenant is not None and tenant != wanted:
+            return []
+        return [show_key(key) for key in registry.keys(wanted)]
+
+    @routes.post("/keys", summary="Create an API key; the answer holds its secret, this once", status_code=201)
+    def create_key(wanted: NewKey, caller: Editor) -> dict[str, Any]:
+        tenant = wanted.tenant or caller.tenant or DEFAULT_TENANT
+        if caller.tenant not in (None, tenant):
+            raise Forbidden("keys of another tenant are made by an administrator", param="tenant")
+        _check_rank(caller, wanted.role)
+        key, credential = registry.create_key(
+            name=wanted.name,
+            tenant=tenant,
+            role=wanted.role,
+            operations=wanted.operations,
+            models=wanted.models,
+            expires_at_s=wanted.expires_at.timestamp() if wanted.expires_at else None,
+        )
+        return {**show_key(key), "key": str(credential)}
+
+    @routes.post("/keys/{key_id}/rotate", summary="Give a key a new secret; the old one works for a grace period")
+    def rotate_key(key_id: str, wanted: Rotation, caller: Editor) -> dict[str, Any]:
+        _check_rank(caller, registry.key(key_id, caller.tenant).role)
+        grace = grace_s if wanted.grace_seconds is None else wanted.grace_seconds
+        key, credential = registry.rotate(key_id, grace, tenant=caller.tenant)
+        return {**show_key(key), "key": str(credential)}
+
+    @routes.delete("/keys/{key_id}", summary="Revoke a key, for good and within a second")
+    def revoke_key(key_id: str, caller: Editor) -> dict[str, Any]:
+        _check_rank(caller, registry.key(key_id, caller.tenant).role)
+        return show_key(registry.revoke(key_id, tenant=caller.tenant))
+
+    return routes
+
+
+def _check_rank(caller: Caller, role: Role) -> None:
+    if not caller.may_touch(role):
+        raise Forbidden(f"a key with the role {role!r} is beyond the role {caller.role!r}")

@@ -1,0 +1,38 @@
+"""Roles on routes: ``Depends(least("viewer"))`` names the least role; a route without one stops the building."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+
+from ...identity.key import Role
+from ..access import Access, Caller
+
+_MARK = "least_role"
+
+
+def least(role: Role) -> Callable[[Request], Caller]:
+    """A dependency that gives the caller, or refuses whoever has less than ``role``."""
+
+    def caller(request: Request) -> Caller:
+        access: Access = request.app.state.access
+        return access.caller(request.scope, role)
+
+    setattr(caller, _MARK, role)
+    return caller
+
+
+def least_role(route: APIRoute) -> Role | None:
+    """The role that a route names; None when it names none."""
+    for dependency in route.dependant.dependencies:
+        role: Role | None = getattr(dependency.call, _MARK, None)
+        if role is not None:
+            return role
+    return None
+
+
+def check_all_guarded(app: FastAPI) -> None:
+    """Raise `RuntimeError` for a route that forgets its role: denied by default means that none may."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and least_role(route) is None:
+            raise RuntimeError(f"the route {route.path} names no role")

@@ -1,0 +1,1 @@
+"""Who is calling: tenants, API keys and what they may do."""

@@ -1,0 +1,96 @@
+"""All keys in memory: a credential is judged without any I/O, from its text alone.
+
+The ring is exchanged as a whole when the database has changed (`refresher`); a reader sees the old one or the new one.
+Comparisons take the same time whether the id exists or not.
+"""
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+
+from ..errors import Forbidden, Unauthenticated
+from ..name_pattern import name_matcher
+from ..types import Operation
+from .key import Key, Tenant
+from .secret import digest, parse
+
+_NO_DIGEST = bytes(32)
+
+
+class Keyring:
+    """Judges credentials. ``open`` while there is known to be no key at all: then whoever reaches the gateway may call.
+    Before keys have been loaded for the first time nobody may."""
+
+    def __init__(self, pepper: bytes) -> None:
+        self._pepper = pepper
+        self._loaded = False
+        self._keys: Mapping[str, Key] = {}
+        self._disabled: frozenset[str] = frozenset()
+        self._models: dict[tuple[str, ...], list[re.Pattern[str]]] = {}
+
+    @property
+    def open(self) -> bool:
+        return self._loaded and not self._keys
+
+    @property
+    def has_admin(self) -> bool:
+        return any(key.role == "admin" and key.revoked_at_s is None for key in self._keys.values())
+
+    def replace(self, keys: Iterable[Key], tenants: Iterable[Tenant]) -> None:
+        """Take the keys and tenants that there are now."""
+        self._disabled = frozenset(tenant.id for tenant in tenants if tenant.disabled)
+        self._models.clear()
+        self._keys = {key.id: key for key in keys}
+        self._loaded = True
+
+    def identify(self, text: str | None, now_s: float) -> Key:
+        """The key behind a credential; `Unauthenticated` when there is none, or not a valid one."""
+        if not text:
+            raise Unauthenticated("no API key was given; send it as 'Authorization: Bearer sk-…' or 'x-api-key: sk-…'")
+        credential = parse(text)
+        if credential is None:
+            raise Unauthenticated(
+                "the API key is not of the form sk-<12 characters>-<48 characters>; check that it was copied whole"
+            )
+        key = self._keys.get(credential.public_id)
+        given = digest(self._pepper, credential.secret)
+        fits = hmac.compare_digest(given, key.digest if key is not None else _NO_DIGEST)
+        if key is None or not (fits or self._fits_previous(key, given, now_s)):
+            raise Unauthenticated("the API key is not valid")
+        state = key.state(now_s)
+        if state != "active":
+            raise Unauthenticated(f"the API key {key.id} is {state}; ask for a new one")
+        if key.tenant in self._disabled:
+            raise Unauthenticated(f"the tenant of the API key {key.id} is disabled")
+        return key
+
+    def check_call(self, key: Key, operation: Operation, model: str) -> None:
+        """`Forbidden` when the key may not make this call."""
+        if key.role != "caller":
+            raise Forbidden(
+                f"the API key {key.id} is for the control plane (role {key.role!r}); calls need a key with the "
+                "role 'caller'"
+            )
+        if key.operations and operation not in key.operations:
+            raise Forbidden(f"the API key {key.id} may not use {operation!r}; it may use {', '.join(key.operations)}")
+        if not self.allows_model(key, model):
+            raise Forbidden(
+                f"the API key {key.id} may not use the model {model[:100]!r}; it may use {', '.join(key.models)}",
+                param="model",
+            )
+
+    def allows_model(self, key: Key, model: str) -> bool:
+        return not key.models or any(pattern.fullmatch(model) for pattern in self._patterns(key.models))
+
+    def _patterns(self, models: tuple[str, ...]) -> list[re.Pattern[str]]:
+        found = self._models.get(models)
+        if found is None:
+            found = self._models[models] = [name_matcher(model) for model in models]
+        return found
+
+    @staticmethod
+    def _fits_previous(key: Key, given: bytes, now_s: float) -> bool:
+        """The secret before the last rotation, within its grace period."""
+        if key.previous_digest is None or key.previous_until_s is None:
+            return False
+        return hmac.compare_digest(given, key.previous_digest) and now_s < key.previous_until_s

@@ -1,0 +1,67 @@
+"""API keys as text: ``sk-<public id>-<secret>``, and the digest that stands for the secret in the database.
+
+The public id finds the key, the secret (48 characters of 62, some 285 bits) proves it. A random secret of that size
+needs no slow hash: HMAC-SHA256 under an installation's pepper keeps a stolen database useless and costs a microsecond.
+"""
+
+import hmac
+import os
+import re
+import secrets
+import string
+from pathlib import Path
+
+import msgspec
+
+from ..secret_file import SECRET_BYTES, load_or_make
+
+PREFIX = "sk"
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_SECRET_ALPHABET = string.ascii_letters + string.digits
+_ID_CHARS, _SECRET_CHARS = 12, 48
+_FORMAT = re.compile(rf"{PREFIX}-([a-z0-9]{{{_ID_CHARS}}})-([A-Za-z0-9]{{{_SECRET_CHARS}}})")
+PEPPER_VARIABLE = "LLMOPS_KEY_PEPPER"
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A key's two parts. The text is shown to its owner once and stored nowhere."""
+
+    public_id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{PREFIX}-{self.public_id}-{self.secret}"
+
+    def __repr__(self) -> str:
+        return f"Credential({self.public_id!r}, **********)"
+
+
+def mint(public_id: str | None = None) -> Credential:
+    """A new credential from the system's entropy; with ``public_id``, a new secret for a key that exists."""
+    if public_id is None:
+        public_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARS))
+    return Credential(public_id, "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_CHARS)))
+
+
+def parse(text: str) -> Credential | None:
+    """The parts of a key's text; None for anything that is not one."""
+    found = _FORMAT.fullmatch(text)
+    return Credential(found[1], found[2]) if found else None
+
+
+def digest(pepper: bytes, secret: str) -> bytes:
+    """HMAC-SHA256 of the secret: what is stored."""
+    return hmac.digest(pepper, secret.encode(), "sha256")
+
+
+def load_pepper(directory: Path) -> bytes:
+    """The pepper from ``LLMOPS_KEY_PEPPER`` (at least 32 characters) or from ``directory/.pepper``, made when missing.
+
+    `ValueError` when the variable is too short, `OSError` when the file cannot be read or made.
+    """
+    given = os.environ.get(PEPPER_VARIABLE, "")
+    if not given:
+        return load_or_make(directory / ".pepper")
+    if len(given) < SECRET_BYTES:
+        raise ValueError(f"{PEPPER_VARIABLE} must have at least {SECRET_BYTES} characters")
+    return given.encode()
