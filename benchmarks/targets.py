@@ -20,7 +20,7 @@ from .settings import write_settings
 Start = Callable[[Path, int, int], Launch]
 
 DIRECT, NGINX, OURS = "direct", "nginx", "ours"
-GATEWAY = "-m uvicorn src.llmops.gateway:app --host 127.0.0.1 --port {port} --no-access-log --log-level warning"
+GATEWAY = "-m llmops serve --port {port}"
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -124,7 +124,8 @@ class Stack:
         table, handler = self._build(settings)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
-        kept += [("log", name) for name in type(settings.log).model_fields]
+        for section in ("log", "database", "auth"):
+            kept += [(section, name) for name in type(getattr(settings, section)).model_fields]
         return [
             f"{section}.{name} has changed and takes effect after a restart"
             for section, name in kept
@@ -303,14 +304,16 @@ def check(settings: Settings) -> list[Model]:
 
 
 def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDirectory:
-    """The tenants and keys of these settings' database; nothing is read or made before it is asked for."""
+    """The tenants and keys of these settings' database, which is not read or made before it is asked for.
+
+    The pepper lies beside an embedded database, since one is worth nothing without the other.
+    """
+    database = Database(settings.database.url)
     try:
-        pepper = load_pepper(settings.log.dir.parent)
+        pepper = load_pepper(database.folder or settings.log.dir.parent)
     except (OSError, ValueError) as exc:
         raise ConfigError([f"the pepper of the API keys cannot be used: {exc}"]) from exc
-    return IdentityDirectory(
-        Database(settings.database.url), pepper, clock or SystemClock(), refresh_s=settings.auth.refresh_seconds
-    )
+    return IdentityDirectory(database, pepper, clock or SystemClock(), refresh_s=settings.auth.refresh_seconds)
 
 
 def not_in_effect(settings: Settings) -> list[str]:

@@ -201,7 +201,7 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: is missing"
     value = error.get("input")
-    secret = bool({"api_key", "headers"} & set(path))
+    secret = bool({"api_key", "headers", "url"} & set(path))
     shown = "(hidden)" if secret else repr(value) if not isinstance(value, dict) else "this section"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key}: {shown}: {message}"

@@ -25,7 +25,7 @@ def load_or_make(path: Path) -> bytes:
     except FileExistsError:
         pass
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     return _read(path)
 
 

@@ -3,6 +3,7 @@
 The reference table in ``docs/reference/settings.md`` is generated from these descriptions.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
 PresetName = Literal["openai", "vllm", "ollama", "tgi", "llamacpp", "openrouter", "groq", "mistral", "deepseek"]
+_PASSWORD = re.compile(r"(://[^:/@]*:|[?&](?:ssl)?password=)(?:(?<=:)[^@]*(?=@)|(?<==)[^&]*)")
 OperationName = Literal["chat", "responses", "messages", "count_tokens", "embeddings"]
 
 
@@ -20,7 +22,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """The HTTP server and what it accepts."""
 
-    host: str = Field("127.0.0.1", description="Address to bind. Only loopback until keys exist.")
+    host: str = Field("127.0.0.1", description="Address to bind. Any but loopback needs an administrator's key.")
     port: int = Field(8000, ge=1, le=65535, description="Port to bind.")
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
     body_limit_bytes: int = Field(10_000_000, ge=1024, le=1_000_000_000, description="Largest request body.")
@@ -84,13 +86,13 @@ class DatabaseSettings(_Section):
 
 
 class AuthSettings(_Section):
-    """Who may call. While there is no key at all, whoever reaches the loopback address may."""
+    """Who may call. While there is no key at all, this machine may, and no other."""
 
     rotation_grace_seconds: float = Field(
         3600.0, ge=0, le=30 * 86400, description="How long the old secret of a rotated key still works."
     )
     refresh_seconds: float = Field(
-        0.5, ge=0.05, le=60, description="How often keys are looked up anew: a revocation takes this long at most."
+        0.5, ge=0.05, le=1, description="How often keys are looked up anew: a revocation takes this long at most."
     )
 
 
@@ -223,4 +225,10 @@ def masked(settings: Settings) -> dict[str, Any]:
     for model in shown["models"].values():
         for deployment in model["deployments"]:
             deployment["headers"] = {name: "**********" for name in deployment["headers"]}
+    shown["database"]["url"] = masked_url(settings.database.url)
     return shown
+
+
+def masked_url(url: str) -> str:
+    """A database's address with its password, before the host or in the query, shown as ``**********``."""
+    return _PASSWORD.sub(r"\1**********", url)

@@ -21,4 +21,7 @@ def opened(config: Path | None) -> Iterator[tuple["KeyRegistry", "Settings"]]:
 
         settings = load_settings(config)
         identity = open_identity(settings)
-        yield identity.registry, settings
+        try:
+            yield identity.registry, settings
+        finally:
+            identity.close()

@@ -1,6 +1,6 @@
 """``llmops keys``: create, list, rotate and revoke API keys. A running gateway follows within a second."""
 
-from datetime import UTC, datetime, timedelta
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,14 +43,13 @@ def create(
             operations = msgspec.convert(operation or [], list[Operation])
         except msgspec.ValidationError as exc:
             raise InvalidRequest(f"role and operations must be known ones: {exc}") from exc
-        expires = datetime.now(UTC) + timedelta(days=expires_days) if expires_days is not None else None
         key, credential = registry.create_key(
             name=name,
             tenant=tenant,
             role=wanted_role,
             operations=operations,
             models=model or [],
-            expires_at_s=expires.timestamp() if expires else None,
+            expires_at_s=time.time() + expires_days * 86400 if expires_days is not None else None,
         )
         _print_new(key, credential, as_json=as_json)
 

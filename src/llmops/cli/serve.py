@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to bind; only loopback for now.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind; any but loopback needs an administrator's key.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
     config: ConfigOption = None,
@@ -68,7 +70,11 @@ def _has_admin_key(settings: "Settings") -> bool:
 
     from ..app import open_identity
 
-    keys = open_identity(settings).registry.keys()
+    identity = open_identity(settings)
+    try:
+        keys = identity.registry.keys()
+    finally:
+        identity.close()
     return any(key.role == "admin" and key.state(time.time()) == "active" for key in keys)
 
 

@@ -1,7 +1,6 @@
 """Who may use what is not a call: the control plane, the model list, the metrics.
 
-While there is no key, whoever reaches the loopback address is the administrator of his own machine. From the first key
-on everything needs one.
+While there is no key, whoever calls from this machine is its administrator. From the first key on everything needs one.
 """
 
 import msgspec
@@ -33,16 +32,18 @@ class Access:
 
     def caller(self, scope: Scope, least: Role) -> Caller:
         """The caller of a request that needs the role ``least``; `Unauthenticated` or `Forbidden` otherwise."""
-        if self._keyring.open:
+        key = self.any_key(scope)
+        if key is None:
             return Caller("admin", None)
-        key = self._keyring.identify(credential_of(dict(scope["headers"])), self._clock.now_s())
         if key.role not in CONTROL_ROLES or CONTROL_ROLES.index(key.role) < CONTROL_ROLES.index(least):
             raise Forbidden(f"this needs the role {least!r}; the API key {key.id} has the role {key.role!r}")
         return Caller(key.role, None if key.role == "admin" else key.tenant, key)
 
     def any_key(self, scope: Scope) -> Key | None:
-        """The key of a request that needs one of any role; None while there are no keys."""
+        """The key of a request that needs one of any role; None for this machine's own while there are no keys."""
         if self._keyring.open:
+            client = scope.get("client")
+            self._keyring.check_local(client[0] if client else None)
             return None
         return self._keyring.identify(credential_of(dict(scope["headers"])), self._clock.now_s())
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..identity.directory import IdentityDirectory
 from .access import Access
-from .asgi import Receive, Scope, Send
+from .asgi import Message, Receive, Scope, Send
+from .intake import read_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+_BODY_LIMIT_BYTES = 1_000_000
 
 
 class Inventory(Protocol):
@@ -35,14 +38,30 @@ class ControlPlane:
         self._building = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; `LLMOpsError` for a caller without a key, before its body is read, and for a large body."""
+        if scope["path"].startswith("/api/"):
+            self._access.any_key(scope)
+        body = await read_body(dict(scope["headers"]), receive, _BODY_LIMIT_BYTES)
         async with self._building:
             if self._app is None:
                 self._app = await asyncio.to_thread(self.build)
             app = self._app
-        await app(scope, receive, send)
+        await app(scope, _after(body, receive), send)
 
     def build(self) -> "FastAPI":
         """The FastAPI application."""
         from .api.application import build
 
         return build(self._inventory, self._access, self._identity, grace_s=self._grace_s)
+
+
+def _after(body: bytes, receive: Receive) -> Receive:
+    """``receive`` that gives the whole body first."""
+    waiting = [body]
+
+    async def received() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return received

@@ -16,6 +16,7 @@ import uvicorn
 
 from ..errors import PortTaken
 from .application import Endpoint
+from .connection import connection_class
 
 BACKLOG = 4096
 _KEEP_ALIVE_S = 75
@@ -57,7 +58,7 @@ class GatewayServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=connection_class(),
                 ws="none",
                 lifespan="on",
                 interface="asgi3",

@@ -18,4 +18,8 @@ class IdentityDirectory:
 
     async def aclose(self) -> None:
         await self.refresher.aclose()
+        self.close()
+
+    def close(self) -> None:
+        """Give the database up; enough where nothing was started."""
         self._database.close()

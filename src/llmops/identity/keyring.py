@@ -7,6 +7,8 @@ Comparisons take the same time whether the id exists or not.
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 from ..errors import Forbidden, Unauthenticated
 from ..name_pattern import name_matcher
@@ -15,10 +17,11 @@ from .key import Key, Tenant
 from .secret import digest, parse
 
 _NO_DIGEST = bytes(32)
+_REFUSAL = "the API key is not valid; keys look like sk-<12 characters>-<48 characters>: was it copied whole?"
 
 
 class Keyring:
-    """Judges credentials. ``open`` while there is known to be no key at all: then whoever reaches the gateway may call.
+    """Judges credentials. ``open`` while there is known to be no key at all: then this machine may call without one.
     Before keys have been loaded for the first time nobody may."""
 
     def __init__(self, pepper: bytes) -> None:
@@ -33,8 +36,18 @@ class Keyring:
         return self._loaded and not self._keys
 
     @property
-    def has_admin(self) -> bool:
-        return any(key.role == "admin" and key.revoked_at_s is None for key in self._keys.values())
+    def count(self) -> int:
+        """How many keys there are, in force or not."""
+        return len(self._keys)
+
+    def check_local(self, client_ip: str | None) -> None:
+        """While ``open``: `Unauthenticated` for a caller on another machine. None is a caller without an address, such
+        as one on a Unix socket."""
+        if client_ip is not None and not _is_loopback(client_ip):
+            raise Unauthenticated(
+                "this gateway has no API keys yet and serves its own machine only; its operator makes the first one "
+                "with `llmops keys create NAME`"
+            )
 
     def replace(self, keys: Iterable[Key], tenants: Iterable[Tenant]) -> None:
         """Take the keys and tenants that there are now."""
@@ -49,14 +62,13 @@ class Keyring:
             raise Unauthenticated("no API key was given; send it as 'Authorization: Bearer sk-…' or 'x-api-key: sk-…'")
         credential = parse(text)
         if credential is None:
-            raise Unauthenticated(
-                "the API key is not of the form sk-<12 characters>-<48 characters>; check that it was copied whole"
-            )
+            raise Unauthenticated(_REFUSAL)
         key = self._keys.get(credential.public_id)
         given = digest(self._pepper, credential.secret)
         fits = hmac.compare_digest(given, key.digest if key is not None else _NO_DIGEST)
-        if key is None or not (fits or self._fits_previous(key, given, now_s)):
-            raise Unauthenticated("the API key is not valid")
+        fitted = hmac.compare_digest(given, (key.previous_digest if key is not None else None) or _NO_DIGEST)
+        if key is None or not (fits or (fitted and now_s < (key.previous_until_s or 0.0))):
+            raise Unauthenticated(_REFUSAL)
         state = key.state(now_s)
         if state != "active":
             raise Unauthenticated(f"the API key {key.id} is {state}; ask for a new one")
@@ -88,9 +100,12 @@ class Keyring:
             found = self._models[models] = [name_matcher(model) for model in models]
         return found
 
-    @staticmethod
-    def _fits_previous(key: Key, given: bytes, now_s: float) -> bool:
-        """The secret before the last rotation, within its grace period."""
-        if key.previous_digest is None or key.previous_until_s is None:
-            return False
-        return hmac.compare_digest(given, key.previous_digest) and now_s < key.previous_until_s
+
+@lru_cache(maxsize=1024)
+def _is_loopback(client_ip: str) -> bool:
+    try:
+        address = ip_address(client_ip)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

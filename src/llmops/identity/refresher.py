@@ -1,13 +1,14 @@
 """Keeping a keyring up to date: the database's version counter is looked at often, the keys are read when it moved.
 
-A database that does not answer leaves the ring as it is: calls go on under the keys that were known last.
+A database that does not answer, or has lost its keys, leaves the ring as it is: calls go on under the keys that were
+known last.
 """
 
 import asyncio
 import logging
 from contextlib import suppress
 
-from ..errors import LLMOpsError
+from ..errors import LLMOpsError, StoreUnavailable
 from .keyring import Keyring
 from .repository import IdentityRepository
 
@@ -47,15 +48,27 @@ class KeyringRefresher:
             try:
                 await self.refresh()
             except LLMOpsError as exc:
-                if self.failing is None:
-                    _log.error("keys cannot be refreshed, the last known ones stay in force: %s", exc)
-                self.failing = exc.message
+                self._fails(exc.message)
+            except Exception as exc:  # noqa: BLE001 - a border: a revocation must never go unnoticed for good
+                self._fails(f"{type(exc).__name__}: {exc}", cause=exc)
             else:
+                if self.failing is not None:
+                    _log.info("keys are refreshed again")
                 self.failing = None
+
+    def _fails(self, reason: str, *, cause: Exception | None = None) -> None:
+        if self.failing is None:
+            _log.error("keys cannot be refreshed, the last known ones stay in force: %s", reason, exc_info=cause)
+        self.failing = reason
 
     def _load(self, known: int) -> int:
         """In a thread: read everything when the version is another than ``known``; the version now."""
         version = self._repository.version()
         if version != known:
-            self._keyring.replace(self._repository.keys(), self._repository.tenants())
+            keys = self._repository.keys()
+            if self._keyring.count and not keys:  # none is ever deleted, and an empty ring would be an open door
+                raise StoreUnavailable(
+                    "the database has lost its keys; restore it, or restart the gateway without them"
+                )
+            self._keyring.replace(keys, self._repository.tenants())
         return version

@@ -5,18 +5,21 @@ Methods block on the database: call them from a thread. A secret leaves here onc
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from ..clock import Clock
-from ..errors import InvalidRequest
+from ..errors import Conflict, InvalidRequest, NotFound
 from ..types import Operation
 from .key import DEFAULT_TENANT, Key, Role, Tenant
 from .repository import IdentityRepository
-from .secret import Credential, digest, mint
+from .secret import Credential, digest, is_public_id, mint
 
 _TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_NAME_CHARS = 200
+_MAX_LIFE_S = 100 * 365.25 * 86400
+_MAX_GRACE_S = 30 * 86400
 
 
 class KeyRegistry:
@@ -49,12 +52,18 @@ class KeyRegistry:
     ) -> tuple[Key, Credential]:
         """A new key and its credential, which is shown this once. The default tenant is made when it is missing."""
         now_s = self._clock.now_s()
-        if expires_at_s is not None and expires_at_s <= now_s:
-            raise InvalidRequest("the expiry lies in the past", param="expires_at")
-        if any(not model or len(model) > _MAX_NAME_CHARS for model in models):
-            raise InvalidRequest("a model's name is 1 to 200 characters long", param="models")
+        if expires_at_s is not None and not now_s < expires_at_s <= now_s + _MAX_LIFE_S:
+            raise InvalidRequest("a key's expiry lies in the future, by at most 100 years", param="expires_at")
+        for model in models:
+            if not 0 < len(model) <= _MAX_NAME_CHARS or not model.isprintable():
+                raise InvalidRequest(
+                    f"a model's name is 1 to {_MAX_NAME_CHARS} printable characters; {model[:80]!r} is not",
+                    param="models",
+                )
+        self._check_tenant(tenant)
         if tenant == DEFAULT_TENANT and all(each.id != tenant for each in self._repository.tenants()):
-            self.create_tenant(DEFAULT_TENANT)
+            with suppress(Conflict):  # somebody else makes the first key at this moment
+                self.create_tenant(DEFAULT_TENANT)
         credential = mint()
         key = Key(
             id=credential.public_id,
@@ -71,7 +80,11 @@ class KeyRegistry:
         return key, credential
 
     def rotate(self, key_id: str, grace_s: float, *, tenant: str | None = None) -> tuple[Key, Credential]:
-        """A new secret for a key; the old one works for ``grace_s`` more seconds."""
+        """A new secret for a key; the old one works for ``grace_s`` more seconds, and one before that no more."""
+        if not 0 <= grace_s <= _MAX_GRACE_S:
+            raise InvalidRequest(
+                f"the grace period is 0 to {_MAX_GRACE_S} seconds, not {grace_s}", param="grace_seconds"
+            )
         key = self._active(key_id, tenant)
         credential = mint(key.id)
         changes = {
@@ -84,7 +97,7 @@ class KeyRegistry:
 
     def revoke(self, key_id: str, *, tenant: str | None = None) -> Key:
         """End a key for good; doing it again changes nothing."""
-        key = self._repository.key(key_id, tenant)
+        key = self.key(key_id, tenant)
         if key.revoked_at_s is not None:
             return key
         now_s = self._clock.now_s()
@@ -93,25 +106,35 @@ class KeyRegistry:
 
     def set_disabled(self, tenant_id: str, disabled: bool) -> Tenant:
         """Refuse a tenant's keys from now on, or take them again."""
+        self._check_tenant(tenant_id)
         self._repository.set_tenant_disabled(tenant_id, disabled)
         return next(tenant for tenant in self._repository.tenants() if tenant.id == tenant_id)
 
     def key(self, key_id: str, tenant: str | None = None) -> Key:
         """One key; `NotFound` when there is none, or, with ``tenant``, when it is another tenant's."""
+        if not is_public_id(key_id):
+            raise NotFound(f"there is no API key {key_id[:40]!r}; its id is the part between the first two dashes")
         return self._repository.key(key_id, tenant)
 
     def keys(self, tenant: str | None = None) -> list[Key]:
-        return self._repository.keys(tenant)
+        """All keys, or one tenant's, oldest first."""
+        return self._repository.keys(tenant) if tenant is None or _TENANT_ID.fullmatch(tenant) else []
 
     def tenants(self) -> list[Tenant]:
         return self._repository.tenants()
 
     def _active(self, key_id: str, tenant: str | None) -> Key:
-        key = self._repository.key(key_id, tenant)
+        key = self.key(key_id, tenant)
         state = key.state(self._clock.now_s())
         if state != "active":
             raise InvalidRequest(f"the API key {key.id} is {state} and cannot be rotated; create a new one")
         return key
+
+    @staticmethod
+    def _check_tenant(tenant: str) -> None:
+        """What cannot be a tenant's id is not looked for."""
+        if not _TENANT_ID.fullmatch(tenant):
+            raise NotFound(f"there is no tenant {tenant[:64]!r}", param="tenant")
 
 
 def _sound_name(name: str) -> str:

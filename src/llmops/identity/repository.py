@@ -70,7 +70,7 @@ class IdentityRepository:
             with self._database.write(SUBJECT) as connection:
                 connection.execute(insert(api_keys).values(**_fields(key)))
         except IntegrityError as exc:
-            raise NotFound(f"there is no tenant {key.tenant[:64]!r}; create it first") from exc
+            raise NotFound(f"there is no tenant {key.tenant[:64]!r}; create it first", param="tenant") from exc
 
     def change_key(self, key_id: str, **values: Any) -> None:
         with self._database.write(SUBJECT) as connection:

@@ -19,7 +19,8 @@ PREFIX = "sk"
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
 _ID_CHARS, _SECRET_CHARS = 12, 48
-_FORMAT = re.compile(rf"{PREFIX}-([a-z0-9]{{{_ID_CHARS}}})-([A-Za-z0-9]{{{_SECRET_CHARS}}})")
+_ID = re.compile(rf"[a-z0-9]{{{_ID_CHARS}}}")
+_FORMAT = re.compile(rf"{PREFIX}-({_ID.pattern})-([A-Za-z0-9]{{{_SECRET_CHARS}}})")
 PEPPER_VARIABLE = "LLMOPS_KEY_PEPPER"
 
 
@@ -47,6 +48,11 @@ def parse(text: str) -> Credential | None:
     """The parts of a key's text; None for anything that is not one."""
     found = _FORMAT.fullmatch(text)
     return Credential(found[1], found[2]) if found else None
+
+
+def is_public_id(text: str) -> bool:
+    """Whether a key can have this id."""
+    return _ID.fullmatch(text) is not None
 
 
 def digest(pepper: bytes, secret: str) -> bytes:

@@ -1,7 +1,7 @@
 """Authentication and authorisation of calls: whose call it is, and whether its key may make it.
 
-Denies by default as soon as there is a key; while there is none the gateway serves its own machine only, and calls
-belong to the tenant ``default``.
+Denies by default as soon as there is a key; while there is none the gateway serves its own machine only, whatever
+address it was bound to, and calls belong to the tenant ``default``.
 """
 
 from collections.abc import Awaitable
@@ -16,7 +16,9 @@ def auth(keyring: Keyring, clock: Clock) -> Policy:
 
     def policy(handle: Handler) -> Handler:
         def authenticated(call: Call) -> Awaitable[Reply]:
-            if not keyring.open:
+            if keyring.open:
+                keyring.check_local(call.client_ip)
+            else:
                 key = keyring.identify(call.credential, clock.now_s())
                 call.tenant, call.key_id = key.tenant, key.id
                 keyring.check_call(key, call.operation, call.view.model)

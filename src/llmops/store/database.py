@@ -1,8 +1,11 @@
 """The database engine: SQLite in WAL mode by default, PostgreSQL by URL, one meaning for both.
 
 The hot path never waits on it: what calls need is kept in memory and refreshed when a version counter moves. Blocking
-by nature, so it is used from threads. Nothing is created before the first write asks for it (`ensure`).
+by nature, so it is used from threads. A file is not created before the first write asks for it (`ensure`), and one that
+vanishes under a running process is not made anew: that would turn a lost database into an empty one.
 """
+
+import threading
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,50 +13,81 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, select, update
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from ..errors import ConfigError, StoreUnavailable
-from .migrate import upgrade
+from ..settings import masked_url
+from .migrate import MigrationError, upgrade
 from .tables import versions
 
 _BUSY_MS = 5000
+_CONNECT_S = 5
+_SILENCE_MS = 10_000
+"""How long a server that has gone away without a word is waited for."""
 
 
 class Database:
     """One engine and its migrations. Safe to share between threads."""
 
     def __init__(self, url: str) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError as exc:
-            raise ConfigError([f"database.url: {url!r}: is not a database URL, e.g. sqlite:///runs/llmops.db"]) from exc
-        if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        elif parsed.get_backend_name() != "sqlite":
-            raise ConfigError([f"database.url: {parsed.get_backend_name()!r}: must be sqlite or postgresql"])
-        self._file = Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
-        self.shown_url = parsed.render_as_string(hide_password=True)
-        self._engine = create_engine(parsed, pool_pre_ping=self._file is None)
-        if self._file is not None:
+        parsed = _parse(url)
+        embedded = parsed.drivername == "sqlite"
+        self._file = Path(parsed.database) if embedded and parsed.database else None
+        self.shown_url = masked_url(url)
+        waits = {"connect_timeout": _CONNECT_S, "tcp_user_timeout": _SILENCE_MS}
+        self._engine = create_engine(
+            parsed,
+            pool_pre_ping=not embedded,
+            hide_parameters=True,
+            connect_args={} if embedded else {name: wait for name, wait in waits.items() if name not in parsed.query},
+        )
+        if embedded:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
-        self._ready = False
+        self._preparing = threading.Lock()
+        self._prepared: tuple[int, int] | None = None
+        """The file (device and inode) whose tables are known to be this version's."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an embedded database lies; None for a server."""
+        return self._file.parent if self._file is not None else None
 
     @property
     def exists(self) -> bool:
-        """Whether there may be something to read: an embedded database is a file, a server always may."""
-        return self._file is None or self._file.exists()
+        """Whether there may be something to read: an embedded database is a file, a server always may.
+
+        `StoreUnavailable` when the file has been there and is no more.
+        """
+        found = self._identity()
+        if found is None and self._prepared is not None:
+            raise StoreUnavailable(
+                f"the file of the database {self.shown_url} is gone; restore it, or stop the gateway to begin anew"
+            )
+        return found is not None
 
     def ensure(self) -> None:
         """Create the database where it is a file, and bring its tables to this version's state."""
-        if self._ready:
-            return
-        if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._preparing:
+            if self.exists and self._identity() == self._prepared:
+                return
+            self._engine.dispose()  # connections to a file that another has taken the place of
+            with _translated(self.shown_url):
+                if self._file is not None:
+                    self._file.parent.mkdir(parents=True, exist_ok=True)
+                upgrade(self._engine)
+            self._prepared = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return 0, 0
         with _translated(self.shown_url):
-            upgrade(self._engine)
-        self._ready = True
+            try:
+                found = self._file.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -73,7 +107,10 @@ class Database:
             )
 
     def version(self, subject: str) -> int:
-        """How often ``subject`` has been written; 0 for a database that does not exist yet."""
+        """A number that moves with every write of ``subject``; 0 for a database that does not exist yet.
+
+        It begins at random, so that another database in this one's place is not taken for the same.
+        """
         if not self.exists:
             return 0
         with self.read() as connection:
@@ -88,15 +125,34 @@ class Database:
         return self._engine
 
 
+def _parse(url: str) -> URL:
+    """The address for the drivers that we ship; `ConfigError`, without a password in it, for what cannot be one."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as exc:
+        raise ConfigError(
+            ["database.url: is not a database URL; write sqlite:///runs/llmops.db or postgresql://user@host/name"]
+        ) from exc
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError([f"database.url: {backend!r}: must be sqlite or postgresql"])
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.database in (None, "", ":memory:"):
+        raise ConfigError([f"database.url: {url!r}: names no file; write sqlite:///runs/llmops.db"])
+    return parsed.set(drivername="sqlite")
+
+
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except IntegrityError:
         raise  # about the data, not the database: the domain knows what it means
-    except SQLAlchemyError as exc:
-        cause = exc.__cause__ or exc
-        raise StoreUnavailable(f"the database {url} does not work: {str(cause).splitlines()[0]}") from exc
+    except (SQLAlchemyError, MigrationError, OSError) as exc:
+        cause = exc.__cause__ if isinstance(exc, SQLAlchemyError) and exc.__cause__ else exc
+        said = (str(cause).splitlines() or [type(cause).__name__])[0]
+        raise StoreUnavailable(f"the database {url} does not work: {said}") from exc
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -11,7 +11,7 @@ metadata = MetaData(
     }
 )
 
-#: How often each subject has been written: what caches poll.
+#: Counts the writes of each subject, from a random beginning: what caches poll.
 versions = Table(
     "versions", metadata, Column("subject", String(40), primary_key=True), Column("version", Integer, nullable=False)
 )

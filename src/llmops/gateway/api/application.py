@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ...dialects.openai_errors import error_object
-from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute
+from ...errors import InternalError, InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute
 from ...identity.directory import IdentityDirectory
 from ...version import __version__
 from ..access import Access
@@ -39,6 +39,10 @@ def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grac
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"][1:])
         return _response(InvalidRequest(f"{where or 'the body'}: {first['msg']}", param=where or None))
+
+    @app.exception_handler(Exception)
+    async def failed(_request: Request, _error: Exception) -> JSONResponse:
+        return _response(InternalError("the gateway failed on this request; the operator finds the cause in its log"))
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:

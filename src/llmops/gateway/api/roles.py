@@ -1,14 +1,19 @@
-"""Roles on routes: ``Depends(least("viewer"))`` names the least role; a route without one stops the building."""
+"""Roles on routes: ``Depends(least("viewer"))`` names the least role; a route without one stops the building.
+
+Public is only what describes the control plane to a browser, which cannot send a key and learns nothing of anybody's.
+"""
 
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from ...identity.key import Role
 from ..access import Access, Caller
 
 _MARK = "least_role"
+PUBLIC = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
 
 
 def least(role: Role) -> Callable[[Request], Caller]:

@@ -1,5 +1,7 @@
 """Tenants, API keys and the version counters."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,7 +16,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("subject", name="pk_versions"),
     )
-    op.bulk_insert(versions, [{"subject": "identity", "version": 0}])
+    op.bulk_insert(versions, [{"subject": "identity", "version": 1 + secrets.randbelow(2**30)}])
     op.create_table(
         "tenants",
         sa.Column("id", sa.String(64), nullable=False),
