@@ -1,4 +1,6 @@
-"""Fixtures for all tests: settings that read neither files nor the environment, over a log folder of the test's own."""
+"""Fixtures for all tests: settings that read neither files nor the environment, over a log folder of the test's own, and
+databases on both engines.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 
 from llmops.settings import Settings
 from tests.fakes.gateway import settings_for
+from tests.store.engines import database, postgres, url  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -52,11 +52,11 @@ class Server:
     def said(self) -> str:
         return self._output.read_text()
 
-    def get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str, *, key: str | None = None) -> tuple[int, Any]:
         """Status and decoded body of a GET; status 0 when nothing answers."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=_bearer(key))
             response = connection.getresponse()
             body = response.read()
         except OSError:
@@ -71,12 +71,12 @@ class Server:
             return Answer(response.status, response.headers, response.read())
 
     @contextmanager
-    def stream(self, model: str, **fields: Any) -> Iterator[http.client.HTTPResponse]:
+    def stream(self, model: str, *, key: str | None = None, **fields: Any) -> Iterator[http.client.HTTPResponse]:
         """A chat call whose answer is still open."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=LIMIT_S)
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **fields}
         try:
-            connection.request("POST", "/v1/chat/completions", json.dumps(body))
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), _bearer(key))
             with connection.getresponse() as response:
                 yield response
         finally:
@@ -95,6 +95,10 @@ class Server:
     def wait(self, limit_s: float = LIMIT_S) -> int:
         """The exit status."""
         return self.process.wait(limit_s)
+
+
+def _bearer(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def until(condition: Any, what: str, limit_s: float = LIMIT_S) -> Any:

@@ -205,6 +205,16 @@ def test_a_secret_is_never_shown(load: Load) -> None:
     assert masked(settings)["models"]["m"]["deployments"][0]["headers"] == {"X-Org": "**********"}
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me:do-not-show@h:5432/d", "postgresql://h/d?sslmode=require&password=do-not-show", "x://a:do-not-show@h"],
+)
+def test_the_databases_password_is_never_shown(url: str, load: Load) -> None:
+    shown = masked(load(LLMOPS_DATABASE_URL=url))["database"]["url"]
+    assert "do-not-show" not in shown and "**********" in shown
+    assert "do-not-show" not in "\n".join(problems_of(load, f"database: {{url: ['{url}']}}"))
+
+
 CONTRACT: dict[str, tuple[str, Callable[[Settings], Any], Any]] = {
     "LLM_PROVIDER": ("openai", lambda s: s.llm.provider, "openai"),
     "LLM_MODEL": ("gpt-4o", lambda s: s.llm.model, "gpt-4o"),
@@ -218,6 +228,7 @@ CONTRACT: dict[str, tuple[str, Callable[[Settings], Any], Any]] = {
     "RATE_LIMIT_TPM": ("1000", lambda s: s.limits.tokens_per_minute, 1000),
     "PROMPT_VERSION": ("v7", lambda s: s.prompts.version, "v7"),
     "LOG_DIR": ("/tmp/logs-of-mine", lambda s: s.log.dir, Path("/tmp/logs-of-mine")),
+    "LLMOPS_DATABASE_URL": ("postgresql://h/d", lambda s: s.database.url, "postgresql://h/d"),
 }
 
 

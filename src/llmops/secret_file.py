@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 SECRET_BYTES = 32
 
 
 def load_or_make(path: Path) -> bytes:
-    """Read the file, or make it (mode 0600); of two processes that start together, one makes it.
+    """Read the file, or make it (mode 0600); of those who start together, one makes it.
 
     `OSError` when it cannot be read or made, or does not hold `SECRET_BYTES` bytes.
     """
@@ -17,15 +18,15 @@ def load_or_make(path: Path) -> bytes:
     except FileNotFoundError:
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
+    handle, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
     try:
+        with open(handle, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
-        draft.unlink(missing_ok=True)
+        os.unlink(draft)
     return _read(path)
 
 

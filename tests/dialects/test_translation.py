@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from llmops.dialects.chat import ChatDialect
@@ -216,7 +216,10 @@ def test_a_conversation_survives_every_dialect_that_carries_it(conversation: Con
 def test_a_request_is_carried_or_refused_by_name(conversation: Conversation, pair: Any) -> None:
     """No pair of dialects may fail in another way than by naming what it cannot carry, and with leave it goes on."""
     source, target = pair
-    body = source.write_request(conversation, "m", Uncarried(conversation))
+    try:
+        body = source.write_request(conversation, "m", Uncarried(conversation))
+    except InvalidRequest:
+        reject()  # nothing of it exists in the source's own dialect
     call = a_call(source.name, body)
     try:
         translate_request(call, source, target, "m")

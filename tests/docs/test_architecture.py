@@ -4,6 +4,7 @@ Every import counts, also those inside functions and under ``TYPE_CHECKING``: bo
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,17 +17,19 @@ from tests.serving import ROOT, environment
 
 PACKAGE = ROOT / "src/llmops"
 
-#: Lowest first. What is not listed is a module of the kernel, or a package that is a domain beside the policies.
+#: Lowest first. What is not listed is a module of the kernel, or a package that is a domain below the policies: they
+#: apply a domain's rules to calls, and a domain keeps its records in the store.
 LAYERS: list[set[str]] = [
     set(),
     {"dialects"},
     {"providers", "store", "telemetry"},
+    {"identity"},
     {"policies"},
     {"gateway"},
-    {"app"},
+    {"app", "deployments"},
     {"cli", "dashboard", "pages", "__init__", "__main__"},
 ]
-KERNEL, DOMAINS = 0, 3
+KERNEL, DOMAINS, ROOT_LAYER = 0, 3, 6
 #: The ASGI application is asked for by name, so the lowest place that can offer it has to look up once.
 EXCEPTIONS = {("gateway/__init__.py", "app")}
 
@@ -89,12 +92,12 @@ def test_no_arrow_points_up() -> None:
 
 
 def test_siblings_meet_only_in_the_composition_root() -> None:
-    """Two packages of one layer do not know each other, except for the kernel and the surfaces at the top."""
+    """Two packages of one layer do not know each other, except for the kernel, the root's own parts and the surfaces."""
     across = [
         f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}"
         for arrow in ARROWS
         if arrow.source[0] != arrow.target[0]
-        and layer_of(arrow.source[0]) == layer_of(arrow.target[0]) not in (KERNEL, len(LAYERS) - 1)
+        and layer_of(arrow.source[0]) == layer_of(arrow.target[0]) not in (KERNEL, ROOT_LAYER, len(LAYERS) - 1)
     ]
     assert across == []
 
@@ -108,6 +111,21 @@ def test_policies_do_not_know_each_other() -> None:
     assert across == []
 
 
+def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store() -> None:
+    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {"store", "identity", "app"}
+
+
+def test_only_the_store_and_repositories_speak_to_the_database() -> None:
+    """Queries stand in a domain's ``repository.py``, and nowhere does SQL reach a policy or the gateway."""
+    speaking = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"^\s*(from|import) (sqlalchemy|alembic|psycopg)", path.read_text(), re.MULTILINE)
+    }
+    assert speaking
+    assert [file for file in sorted(speaking) if not file.startswith("store/") and "/repository" not in file] == []
+
+
 def test_only_the_composition_root_names_concrete_providers() -> None:
     concrete = {"openai", "azure", "anthropic", "gemini", "mock"}
     naming = {
@@ -115,7 +133,7 @@ def test_only_the_composition_root_names_concrete_providers() -> None:
         for arrow in ARROWS
         if arrow.target[0] == "providers" and set(arrow.target[1:]) & concrete and arrow.source[0] != "providers"
     }
-    assert naming == {"app.py"}
+    assert naming == {"deployments.py"}
 
 
 def test_the_exception_is_still_needed() -> None:
@@ -137,7 +155,7 @@ def test_an_import_pulls_in_nothing_heavy_and_does_nothing(module: str, tmp_path
         check=True,
         timeout=20,
     )
-    heavy = {"fastapi", "pydantic", "uvicorn", "uvloop", "asyncio", "typer", "rich", "yaml", "prometheus_client"}
+    heavy = {"fastapi", "pydantic", "uvicorn", "uvloop", "asyncio", "typer", "rich", "yaml", "prometheus_client", "sqlalchemy"}
     assert not heavy & set(ast.literal_eval(asked.stdout))
     assert not list(tmp_path.iterdir())
 

@@ -23,9 +23,13 @@ MESSAGES: dict[str, Any] = {"model": "mock", "max_tokens": 64, "messages": USER}
 
 
 def settings_for(log_dir: Path, models: Mapping[str, Any] | None = None, **sections: Mapping[str, Any]) -> Settings:
-    """Settings with these models beside the mock; nothing is read from files or the environment."""
+    """Settings with these models beside the mock; nothing is read from files or the environment.
+
+    The database, if one is made, lies beside the log.
+    """
     given: dict[str, Any] = {name: dict(section) for name, section in sections.items()}
     given["log"] = {"dir": str(log_dir), "flush_milliseconds": 5, **given.get("log", {})}
+    given["database"] = {"url": f"sqlite:///{log_dir.parent / 'llmops.db'}", **given.get("database", {})}
     given["server"] = {"drain_delay_seconds": 0, **given.get("server", {})}
     return Settings.model_validate({**given, "models": dict(models or {})})
 

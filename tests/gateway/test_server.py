@@ -209,7 +209,7 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
 def test_a_public_address_is_refused(host: str, tmp_path: Path) -> None:
     asked = llmops("serve", "--host", host, folder=tmp_path)
     assert asked.returncode == 2
-    assert "does not check keys yet" in asked.stderr and "Traceback" not in asked.stderr
+    assert "there is no administrator's key yet" in asked.stderr and "Traceback" not in asked.stderr
 
 
 def test_failed_starts_are_retried_ever_more_slowly() -> None:

@@ -49,8 +49,8 @@ class Application:
     ) -> None:
         self.data_plane = data_plane
         self.lifecycle = lifecycle
-        self._get_routes = get_routes
-        self._control_plane = control_plane
+        self.get_routes = get_routes
+        self.control_plane = control_plane
         self._openai_dialect = openai_dialect
         self._anthropic_dialect = anthropic_dialect
 
@@ -86,8 +86,8 @@ class Application:
         if operation is not None:
             raise MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
         if path.startswith(("/api/", "/docs", "/openapi.json")):
-            return self._control_plane
-        endpoint = self._get_routes.get("/v1/models" if path.startswith("/v1/models/") else path)
+            return self.control_plane
+        endpoint = self.get_routes.get("/v1/models" if path.startswith("/v1/models/") else path)
         if endpoint is None:
             offered = ", ".join([*HOT_ROUTES, "/v1/models"])
             raise UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers {offered}")

@@ -1,7 +1,7 @@
 """A client's connection under uvicorn, with one change: keep-alive limits are kept by a shared, coarse timer.
 
-uvicorn sets an event-loop timer after every response and cancels it with the next request. On a busy gateway that is two
-of the dearest things a call does for a limit that is nearly never reached.
+uvicorn sets an event-loop timer after every response and cancels it with the next request. On a busy gateway that is
+two of the dearest things a call does, for a limit that is nearly never reached.
 """
 
 import asyncio

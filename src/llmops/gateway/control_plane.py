@@ -38,7 +38,7 @@ class ControlPlane:
         self._building = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; `LLMOpsError` for a caller without a key, before its body is read, and for a large body."""
+        """Serve one request; `LLMOpsError` for one without a key, before its body is read, and for too large a body."""
         if scope["path"].startswith("/api/"):
             self._access.any_key(scope)
         body = await read_body(dict(scope["headers"]), receive, _BODY_LIMIT_BYTES)

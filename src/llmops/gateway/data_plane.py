@@ -22,6 +22,7 @@ from .client_watch import ClientWatch
 from .intake import Arrival, arrive, check_headers, check_nesting, discard_rest, read_body
 
 _log = logging.getLogger(__name__)
+_LARGE_BYTES = 500_000
 _MAX_HEADER_CHARS = 4096
 _DISCARD_FACTOR = 10
 _ANTHROPIC = frozenset({"messages", "count_tokens"})
@@ -124,7 +125,10 @@ class DataPlane:
     ) -> Call:
         check_headers(scope, self.limits.header_limit_bytes)
         body = await read_body(headers, receive, self.limits.body_limit_bytes)
-        check_nesting(body, self.limits.nesting_limit)
+        if len(body) < _LARGE_BYTES:
+            check_nesting(body, self.limits.nesting_limit)
+        else:  # the worst of ten megabytes takes a second
+            await asyncio.to_thread(check_nesting, body, self.limits.nesting_limit)
         view = dialect.view(body)
         client = scope.get("client")
         return Call(

@@ -6,7 +6,6 @@ vanishes under a running process is not made anew: that would turn a lost databa
 """
 
 import threading
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

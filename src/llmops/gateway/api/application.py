@@ -24,7 +24,13 @@ class Inventory(Protocol):
 
 def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
-    app = FastAPI(title="LLMOps Lab control plane", version=__version__, docs_url="/docs", openapi_url="/openapi.json")
+    app = FastAPI(
+        title="LLMOps Lab control plane",
+        version=__version__,
+        docs_url="/docs",
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
     app.state.access = access
     app.include_router(inventory.router(shown))
     app.include_router(keys.router(identity, grace_s=grace_s))

@@ -3,11 +3,11 @@
 Public is only what describes the control plane to a browser, which cannot send a key and learns nothing of anybody's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from ...identity.key import Role
 from ..access import Access, Caller
@@ -38,6 +38,19 @@ def least_role(route: APIRoute) -> Role | None:
 
 def check_all_guarded(app: FastAPI) -> None:
     """Raise `RuntimeError` for a route that forgets its role: denied by default means that none may."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and least_role(route) is None:
-            raise RuntimeError(f"the route {route.path} names no role")
+    for route in routes_of(app):
+        if isinstance(route, APIRoute) and least_role(route) is not None:
+            continue
+        path = getattr(route, "path", None)
+        if not (isinstance(route, Route) and path in PUBLIC):
+            raise RuntimeError(f"the route {path or route!r} names no role")
+
+
+def routes_of(router: FastAPI | APIRouter) -> Iterator[BaseRoute]:
+    """All routes, also those of included routers, which newer FastAPI keeps as they are instead of copying them."""
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        if isinstance(included, APIRouter):
+            yield from routes_of(included)
+        else:
+            yield route

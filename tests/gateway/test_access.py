@@ -1,0 +1,381 @@
+"""Who may use what: every route of the running application against every kind of credential, over HTTP."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from llmops.app import open_identity
+from llmops.clock import ManualClock
+from llmops.gateway.api.roles import PUBLIC, check_all_guarded, least, routes_of
+from llmops.gateway.application import HOT_ROUTES
+from llmops.identity.directory import IdentityDirectory
+from llmops.settings import Settings
+from tests.fakes.gateway import CHAT, MESSAGES, USER, Answer, Gateway, http_request
+
+Build = Callable[..., Settings]
+
+#: The least role that each route of the control plane, and each plain GET route, asks for: None is public, "any" a key
+#: of any role. A route that is missing here fails the test below.
+LEAST: dict[str, str | None] = {
+    "GET /": None,
+    "GET /health": None,
+    "GET /ready": None,
+    "GET /docs": None,
+    "GET /docs/oauth2-redirect": None,
+    "GET /openapi.json": None,
+    "GET /v1/models": "any",
+    "GET /metrics": "viewer",
+    "GET /api/status": "viewer",
+    "GET /api/models": "viewer",
+    "GET /api/config": "admin",
+    "GET /api/tenants": "viewer",
+    "POST /api/tenants": "admin",
+    "PATCH /api/tenants/{tenant_id}": "admin",
+    "GET /api/keys": "viewer",
+    "POST /api/keys": "editor",
+    "POST /api/keys/{key_id}/rotate": "editor",
+    "DELETE /api/keys/{key_id}": "editor",
+    **{f"POST {path}": "caller" for path in HOT_ROUTES},
+}
+BODIES: dict[str, Callable[[int], Any]] = {
+    "POST /api/tenants": lambda number: {"id": f"made-{number}"},
+    "PATCH /api/tenants/{tenant_id}": lambda _: {"disabled": False},
+    "POST /api/keys": lambda _: {"name": "made"},
+    "POST /api/keys/{key_id}/rotate": lambda _: {},
+    "POST /v1/chat/completions": lambda _: CHAT,
+    "POST /v1/responses": lambda _: {"model": "mock", "input": "Hi"},
+    "POST /v1/messages": lambda _: MESSAGES,
+    "POST /v1/messages/count_tokens": lambda _: {"model": "mock", "messages": USER},
+    "POST /v1/embeddings": lambda _: {"model": "mock", "input": "Hi"},
+}
+RANK = {"viewer": 1, "editor": 2, "admin": 3}
+HOLDERS = {
+    "nobody": None,
+    "garbage": None,
+    "caller": "caller",
+    "viewer": "viewer",
+    "editor": "editor",
+    "admin": "admin",
+    "revoked": None,
+    "expired": None,
+    "disabled": None,
+    "stranger viewer": "viewer",
+    "stranger editor": "editor",
+}
+
+
+class House:
+    """A gateway whose keys belong to the tenants ``acme``, ``other`` and the disabled ``gone``."""
+
+    def __init__(self, gateway: Gateway, identity: IdentityDirectory) -> None:
+        self.gateway = gateway
+        self.registry = identity.registry
+        registry, past = identity.registry, ManualClock().now_s()
+        for tenant in ("acme", "other", "gone"):
+            registry.create_tenant(tenant)
+        self.keys: dict[str, str | None] = {"nobody": None, "garbage": "sk-garbage"}
+        self.ids: dict[str, str] = {}
+
+        def make(holder: str, role: Any, tenant: str = "acme", **fields: Any) -> None:
+            key, credential = registry.create_key(name=holder, role=role, tenant=tenant, **fields)
+            self.keys[holder], self.ids[holder] = str(credential), key.id
+
+        for role in ("caller", "viewer", "editor", "admin"):
+            make(role, role)
+        make("revoked", "admin")
+        registry.revoke(self.ids["revoked"])
+        make("expired", "admin", expires_at_s=past + 1)
+        make("disabled", "admin", "gone")
+        registry.set_disabled("gone", True)
+        make("stranger viewer", "viewer", "other")
+        make("stranger editor", "editor", "other")
+
+    async def ask(self, holder: str, method: str, path: str, body: Any = None) -> Answer:
+        key = self.keys[holder]
+        async with await self.gateway.connect() as connection:
+            await connection.send(
+                http_request(method, path, body, {"Authorization": f"Bearer {key}"} if key is not None else {})
+            )
+            return await connection.read_answer()
+
+
+@pytest.fixture
+async def house(settings: Build) -> AsyncIterator[House]:
+    built = settings(auth={"refresh_seconds": 0.05})
+    identity = open_identity(built, ManualClock())
+    gateway = Gateway(built)
+    found = House(gateway, identity)
+    async with gateway:
+        yield found
+    identity.close()
+
+
+def routes_in(gateway: Gateway) -> set[str]:
+    """Every route there is: the hot ones, the plain ones, and those of the control plane's framework."""
+    app: FastAPI = gateway.app.control_plane.build()  # type: ignore[attr-defined]
+    found = {f"POST {path}" for path in HOT_ROUTES} | {f"GET {path}" for path in gateway.app.get_routes}
+    for route in routes_of(app):
+        found |= {f"{method} {route.path}" for method in route.methods - {"HEAD"}}  # type: ignore[attr-defined]
+    return found
+
+
+def expected(route: str, holder: str) -> int:
+    """The status that the roles say."""
+    role, wanted = HOLDERS[holder], LEAST[route]
+    good = 201 if route in ("POST /api/tenants", "POST /api/keys") else 200
+    if wanted is None:
+        return good
+    if role is None:
+        return 401
+    if wanted == "any":
+        return good
+    if wanted == "caller":
+        return good if role == "caller" else 403
+    if RANK.get(role, 0) < RANK[wanted]:
+        return 403
+    if "{key_id}" in route and holder.startswith("stranger"):
+        return 404
+    return good
+
+
+async def test_every_route_is_judged_for_every_credential(house: House) -> None:
+    """Nothing is reached that the table does not say; a route that is not in the table is a failure."""
+    routes = routes_in(house.gateway)
+    assert routes == set(LEAST)
+    number = itertools.count()
+    wrong = []
+    for route, holder in itertools.product(sorted(routes), HOLDERS):
+        victim, _ = house.registry.create_key(name="victim", tenant="acme")
+        method, path = route.split(" ")
+        path = path.format(key_id=victim.id, tenant_id="acme")
+        body = BODIES[route](next(number)) if route in BODIES else None
+        answer = await house.ask(holder, method, path, body)
+        if answer.status != expected(route, holder):
+            wrong.append((route, holder, answer.status, answer.body[:200]))
+        if answer.status >= 400:
+            error = answer.json()["error"]
+            assert error["message"] and answer.headers["x-request-id"], (route, holder)
+            assert (house.keys[holder] or "x").rpartition("-")[2] not in answer.body.decode(), (route, holder)
+        state = house.registry.key(victim.id).state(0)
+        assert (state == "revoked") == (method == "DELETE" and answer.status == 200), (route, holder)
+    assert wrong == []
+
+
+# --- a route without a role -------------------------------------------------------------------------------------
+
+
+def test_a_route_that_names_no_role_stops_the_building() -> None:
+    async def reveal() -> str:
+        return "all"
+
+    forgetful = APIRouter(prefix="/api")
+    forgetful.get("/reveal")(reveal)
+    nested = APIRouter()
+    nested.include_router(forgetful)
+    for include in (
+        lambda app: app.include_router(forgetful),
+        lambda app: app.include_router(nested),
+        lambda app: app.get("/api/reveal")(reveal),
+        lambda app: app.add_route("/api/reveal", reveal),
+        lambda app: app.add_route("/docs/reveal", reveal),
+        lambda app: app.mount("/api/reveal", FastAPI()),
+        lambda app: app.websocket("/api/reveal")(reveal),
+    ):
+        app = FastAPI(redoc_url=None)
+        include(app)
+        with pytest.raises(RuntimeError, match="names no role"):
+            check_all_guarded(app)
+
+
+def test_a_route_with_a_role_does_not_stop_it() -> None:
+    app, guarded = FastAPI(redoc_url=None), APIRouter(prefix="/api")
+    guarded.get("/shown", dependencies=[Depends(least("viewer"))])(lambda: "shown")
+    app.include_router(guarded)
+    check_all_guarded(app)
+    assert {route.path for route in routes_of(app) if not isinstance(route, APIRoute)} == PUBLIC  # type: ignore[attr-defined]
+
+
+async def test_the_hidden_and_the_unknown_are_refused_before_they_are_looked_for(house: House) -> None:
+    for path in ("/api/", "/api/nothing", "/api/keys/", "/api/../api/config", "/api/%2e%2e/config"):
+        assert (await house.ask("nobody", "GET", path)).status == 401, path
+    assert (await house.ask("admin", "GET", "/api/nothing")).status == 404
+    assert (await house.ask("admin", "PUT", "/api/keys")).status == 405
+    assert (await house.ask("nobody", "GET", "/redoc")).status == 404
+
+
+# --- ranks and tenants ------------------------------------------------------------------------------------------
+
+
+async def test_an_editor_touches_no_key_above_its_own(house: House) -> None:
+    for method, path, body in (
+        ("POST", "/api/keys", {"name": "n", "role": "admin"}),
+        ("POST", f"/api/keys/{house.ids['admin']}/rotate", {}),
+        ("DELETE", f"/api/keys/{house.ids['admin']}", None),
+    ):
+        answer = await house.ask("editor", method, path, body)
+        assert answer.status == 403 and "beyond the role 'editor'" in answer.json()["error"]["message"], path
+        assert (await house.ask("admin", method, path, body)).status in (200, 201)
+
+
+async def test_an_editor_makes_keys_of_its_own_tenant_only(house: House) -> None:
+    for role in ("caller", "viewer", "editor"):
+        made = await house.ask("editor", "POST", "/api/keys", {"name": "n", "role": role})
+        assert (made.status, made.json()["tenant"], made.json()["role"]) == (201, "acme", role)
+    assert (await house.ask("editor", "POST", "/api/keys", {"name": "n", "tenant": "other"})).status == 403
+    assert (await house.ask("admin", "POST", "/api/keys", {"name": "n", "tenant": "other"})).status == 201
+    assert (await house.ask("admin", "POST", "/api/keys", {"name": "n", "tenant": "nobody"})).status == 404
+    assert (await house.ask("admin", "POST", "/api/keys", {"name": "n"})).json()["tenant"] == "default"
+
+
+async def test_another_tenants_key_cannot_be_told_from_one_that_does_not_exist(house: House) -> None:
+    for holder, suffix, method in (("stranger editor", "", "DELETE"), ("stranger editor", "/rotate", "POST")):
+        answers = []
+        for key_id in (house.ids["caller"], "aaaaaaaaaaaa"):
+            answer = await house.ask(holder, method, f"/api/keys/{key_id}{suffix}", {} if suffix else None)
+            error = {name: value for name, value in answer.json()["error"].items() if name != "request_id"}
+            answers.append((answer.status, json.dumps(error).replace(key_id, "…")))
+        assert answers[0] == answers[1] and answers[0][0] == 404
+    for strange in ("%00", "%ff", "..", "x" * 3000, "'%20OR%201=1", "%E2%80%AE"):
+        assert (await house.ask("admin", "DELETE", f"/api/keys/{strange}")).status in (404, 405), strange
+
+
+async def test_lists_hold_what_the_callers_tenant_has(house: House) -> None:
+    for holder, tenants in (("viewer", {"acme"}), ("stranger viewer", {"other"}), ("admin", {"acme", "other", "gone"})):
+        keys = (await house.ask(holder, "GET", "/api/keys")).json()
+        assert {key["tenant"] for key in keys} == tenants
+        assert {tenant["id"] for tenant in (await house.ask(holder, "GET", "/api/tenants")).json()} == tenants
+        assert not [secret for secret in house.keys.values() if secret and secret[16:] in json.dumps(keys)]
+    assert (await house.ask("viewer", "GET", "/api/keys?tenant=other")).json() == []
+    assert (await house.ask("admin", "GET", "/api/keys?tenant=%00")).json() == []
+    assert {key["tenant"] for key in (await house.ask("admin", "GET", "/api/keys?tenant=other")).json()} == {"other"}
+
+
+# --- bad input --------------------------------------------------------------------------------------------------
+
+BAD: list[tuple[str, str, Any, str]] = [
+    ("POST", "/api/keys", b"{", "JSON"),
+    ("POST", "/api/keys", b"[" * 100_000, ""),
+    ("POST", "/api/keys", {}, "name"),
+    ("POST", "/api/keys", {"name": "n", "digest": "x"}, "digest"),
+    ("POST", "/api/keys", {"name": "n", "role": "owner"}, "role"),
+    ("POST", "/api/keys", {"name": "n\x00"}, "name"),
+    ("POST", "/api/keys", {"name": "n", "operations": ["fly"]}, "operations"),
+    ("POST", "/api/keys", {"name": "n", "models": [7]}, "models"),
+    ("POST", "/api/keys", {"name": "n", "expires_at": "yesterday"}, "expires_at"),
+    ("POST", "/api/keys", {"name": "n", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+    ("POST", "/api/keys", {"name": "n", "expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
+    ("POST", "/api/keys", {"name": "n", "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+    ("POST", "/api/tenants", {"id": "Not Plain"}, "id"),
+    ("POST", "/api/tenants", {"id": "x", "name": "\x1b[31m"}, "name"),
+    ("PATCH", "/api/tenants/acme", {"disabled": "perhaps"}, "disabled"),
+]
+
+
+async def test_bad_input_is_a_400_that_names_it_and_nothing_is_written(house: House) -> None:
+    before = house.registry.keys(), house.registry.tenants()
+    for method, path, body, param in BAD:
+        answer = await house.ask("admin", method, path, body)
+        assert answer.status == 400, (body, answer)
+        error = answer.json()["error"]
+        assert param.lower() in error["message"].lower() and len(error["message"]) < 400, error
+    key = house.ids["caller"]
+    for grace in (-1, "NaN", 1e300, "soon"):
+        assert (await house.ask("admin", "POST", f"/api/keys/{key}/rotate", {"grace_seconds": grace})).status == 400
+    assert (await house.ask("admin", "POST", "/api/tenants", {"id": "acme"})).status == 409
+    assert (await house.ask("admin", "PATCH", "/api/tenants/nobody", {"disabled": True})).status == 404
+    assert (house.registry.keys(), house.registry.tenants()) == before
+
+
+async def test_a_large_body_is_refused_and_a_strangers_is_not_even_read(house: House) -> None:
+    large = b" " * 1_000_001
+    assert (await house.ask("admin", "POST", "/api/keys", large)).status == 413
+    async with await house.gateway.connect() as connection:
+        await connection.send(b"POST /api/keys HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        assert (await connection.read_head())[0] == 401, "answered with the body still to come"
+
+
+async def test_guesses_are_in_the_log_without_what_was_guessed(house: House) -> None:
+    guesses = [f"sk-{number:012d}-{'g' * 48}" for number in range(100)]
+    for number, guess in enumerate(guesses):
+        house.keys["guess"] = guess
+        path = ("/api/keys", "/v1/models")[number % 2]
+        assert (await house.ask("guess", "GET", path)).status == 401
+        assert (await house.ask("guess", "POST", "/v1/chat/completions", CHAT)).status == 401
+    await house.ask("viewer", "GET", "/metrics")
+    text = (house.gateway.log_dir / "gateway.jsonl").read_text()
+    refused = [json.loads(line) for line in text.splitlines()]
+    assert len(refused) == 200 and {line["error_type"] for line in refused} == {"invalid_api_key"}
+    assert "g" * 48 not in text and "sk-0" not in text
+
+
+# --- models -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def choosy(settings: Build) -> AsyncIterator[tuple[Gateway, dict[str, str]]]:
+    built = settings({name: [{"provider": "mock"}] for name in ("gpt-4o", "gpt-4o-mini", "claude")})
+    identity = open_identity(built)
+    header = {"Authorization": f"Bearer {identity.registry.create_key(name='n', models=['gpt-*'])[1]}"}
+    async with Gateway(built) as gateway:
+        yield gateway, header
+    identity.close()
+
+
+async def test_the_model_list_holds_what_the_key_may_use(choosy: tuple[Gateway, dict[str, str]]) -> None:
+    gateway, key = choosy
+    listed = (await gateway.get("/v1/models", key)).json()
+    assert [model["id"] for model in listed["data"]] == ["gpt-4o", "gpt-4o-mini"]
+    anthropic = {**key, "anthropic-version": "2023-06-01"}
+    assert (await gateway.get("/v1/models", anthropic)).json()["last_id"] == "gpt-4o-mini"
+    assert (await gateway.get("/v1/models/gpt-4o", key)).status == 200
+    refused = await gateway.get("/v1/models/claude", key)
+    assert refused.status == 404 and "configured: gpt-4o, gpt-4o-mini" in refused.json()["error"]["message"]
+
+
+async def test_a_key_without_a_visible_model_gets_an_empty_list(settings: Build) -> None:
+    built = settings()
+    identity = open_identity(built)
+    credential = identity.registry.create_key(name="n", models=["nothing"])[1]
+    async with Gateway(built) as gateway:
+        for more in ({}, {"anthropic-version": "2023-06-01"}):
+            listed = await gateway.get("/v1/models", {"x-api-key": str(credential), **more})
+            assert (listed.status, listed.json()["data"]) == (200, [])
+    identity.close()
+
+
+async def test_a_call_of_another_model_is_a_403_in_the_dialects_shape(choosy: tuple[Gateway, dict[str, str]]) -> None:
+    gateway, key = choosy
+    assert (await gateway.post("/v1/chat/completions", {**CHAT, "model": "gpt-4o"}, key)).status == 200
+    refused = await gateway.post("/v1/chat/completions", {**CHAT, "model": "claude"}, key)
+    error = refused.json()["error"]
+    assert (refused.status, error["code"], error["param"]) == (403, "forbidden", "model")
+    assert "may not use the model 'claude'; it may use gpt-*" in error["message"]
+    refused = await gateway.post("/v1/messages", {**MESSAGES, "model": "claude"}, key)
+    assert (refused.status, refused.json()["error"]["type"]) == (403, "permission_error")
+
+
+# --- a database that is lost ------------------------------------------------------------------------------------
+
+
+async def test_without_its_database_the_gateway_goes_on_with_the_keys_it_knows(house: House) -> None:
+    for file in house.gateway.log_dir.parent.glob("llmops.db*"):
+        file.unlink()
+
+    async def health() -> Any:
+        return (await house.gateway.get("/health")).json()
+
+    while (await health())["status"] == "ok":
+        pass
+    (problem,) = (await health())["problems"]
+    assert "keys cannot be refreshed" in problem and "is gone" in problem
+    assert (await house.ask("caller", "POST", "/v1/chat/completions", CHAT)).status == 200
+    assert (await house.ask("garbage", "POST", "/v1/chat/completions", CHAT)).status == 401
+    for method, path, body in (("GET", "/api/keys", None), ("POST", "/api/keys", {"name": "n"})):
+        refused = await house.ask("admin", method, path, body)
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "store_unavailable")
+    assert not (house.gateway.log_dir.parent / "llmops.db").exists()

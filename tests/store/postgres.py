@@ -1,0 +1,75 @@
+"""A PostgreSQL server of the tests' own: Debian's binaries, a temporary folder, a free port, nobody else's business.
+
+The server refuses to run as root, so as root it runs as the package's user ``postgres``. Where it is not installed the
+tests that need it are skipped, with the reason.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+from tests.serving import HOST, free_port
+
+USER = "postgres"
+
+
+def binaries() -> Path | None:
+    """The folder of the newest installed version's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+class PostgresServer:
+    """``url`` leads to its first database, ``fresh`` makes another one."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def url(self, name: str = USER) -> str:
+        return f"postgresql://{USER}@{HOST}:{self._port}/{name}"
+
+    def fresh(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return self.url(name)
+
+
+@contextmanager
+def postgres_server(programs: Path) -> Iterator[PostgresServer]:
+    """A running server; its folder is gone afterwards."""
+    owner = USER if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="llmops-postgres-"))  # not pytest's: its folders are closed to other users
+    try:
+        if owner is not None:
+            shutil.chown(folder, owner)
+        data, port = folder / "data", free_port()
+
+        def run(program: str, *arguments: str) -> None:
+            subprocess.run(
+                [programs / program, *arguments],
+                cwd=folder,
+                user=owner,
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                timeout=50,
+            )
+
+        run("initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        flags = f"-c listen_addresses={HOST} -p {port} -k {folder} -c fsync=off -c max_connections=40"
+        run("pg_ctl", "-D", str(data), "-o", flags, "-l", str(folder / "log"), "-w", "start")
+        try:
+            yield PostgresServer(port)
+        finally:
+            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
