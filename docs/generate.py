@@ -123,6 +123,8 @@ def cli_page() -> str:
         ["config", "show"],
         ["config", "check"],
         ["config", "reload"],
+        *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
+        *(["tenants", name] for name in ("create", "list", "disable", "enable")),
         ["doctor"],
         ["version"],
     ]:

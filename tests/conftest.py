@@ -1,5 +1,5 @@
-"""Fixtures for all tests: settings that read neither files nor the environment, over a log folder of the test's own, and
-databases on both engines.
+"""Fixtures for all tests: settings that read neither files nor the environment, over a log folder of the test's
+own, and databases on both engines.
 """
 
 from collections.abc import Callable

@@ -207,7 +207,11 @@ def test_a_secret_is_never_shown(load: Load) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://me:do-not-show@h:5432/d", "postgresql://h/d?sslmode=require&password=do-not-show", "x://a:do-not-show@h"],
+    [
+        "postgresql://me:do-not-show@h:5432/d",
+        "postgresql://h/d?sslmode=require&password=do-not-show",
+        "x://a:do-not-show@h",
+    ],
 )
 def test_the_databases_password_is_never_shown(url: str, load: Load) -> None:
     shown = masked(load(LLMOPS_DATABASE_URL=url))["database"]["url"]

@@ -106,9 +106,22 @@ async def test_weights_share_the_calls(settings: Build) -> None:
 async def test_a_reload_takes_effect_for_the_calls_to_come(settings: Build) -> None:
     async with Stack(settings({"old": [MOCK]})) as stack:
         before = stack.handler
-        notes = stack.reload(settings({"new": [MOCK]}, log={"rotate_hours": 1}, server={"port": 9}))
+        notes = stack.reload(
+            settings(
+                {"new": [MOCK]},
+                log={"rotate_hours": 1},
+                server={"port": 9},
+                auth={"refresh_seconds": 1},
+                database={"url": "sqlite:///other.db"},
+            )
+        )
         assert stack.handler is not before and stack.table_names() == ["new", "mock"]
-        assert sorted(note.split(" ")[0] for note in notes) == ["log.rotate_hours", "server.port"]
+        assert sorted(note.split(" ")[0] for note in notes) == [
+            "auth.refresh_seconds",
+            "database.url",
+            "log.rotate_hours",
+            "server.port",
+        ]
         await stack.call("chat", {**CHAT, "model": "new"})
         with pytest.raises(UnknownModel):
             await stack.call("chat", {**CHAT, "model": "old"})

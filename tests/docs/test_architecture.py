@@ -92,7 +92,7 @@ def test_no_arrow_points_up() -> None:
 
 
 def test_siblings_meet_only_in_the_composition_root() -> None:
-    """Two packages of one layer do not know each other, except for the kernel, the root's own parts and the surfaces."""
+    """Two packages of one layer do not know each other, except for the kernel, the root's parts and the surfaces."""
     across = [
         f"{arrow.file}:{arrow.line} -> {'.'.join(arrow.target)}"
         for arrow in ARROWS
@@ -155,7 +155,18 @@ def test_an_import_pulls_in_nothing_heavy_and_does_nothing(module: str, tmp_path
         check=True,
         timeout=20,
     )
-    heavy = {"fastapi", "pydantic", "uvicorn", "uvloop", "asyncio", "typer", "rich", "yaml", "prometheus_client", "sqlalchemy"}
+    heavy = {
+        "fastapi",
+        "pydantic",
+        "uvicorn",
+        "uvloop",
+        "asyncio",
+        "typer",
+        "rich",
+        "yaml",
+        "prometheus_client",
+        "sqlalchemy",
+    }
     assert not heavy & set(ast.literal_eval(asked.stdout))
     assert not list(tmp_path.iterdir())
 

@@ -3,15 +3,19 @@
 import json
 import re
 import runpy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import pytest
+from fastapi.routing import APIRoute
 
 from docs.generate import PAGES, REFERENCE, error_tree
 from llmops import errors
+from llmops.app import build_gateway
+from llmops.gateway.api.roles import least_role, routes_of
 from llmops.gateway.application import HOT_ROUTES
+from llmops.settings import Settings
 from llmops.telemetry.metrics import Metrics, exposition
 from llmops.telemetry.record import CallRecord, MaskedMessage, TokenUsage
 from tests.serving import ROOT
@@ -59,6 +63,18 @@ def test_every_metric_is_described() -> None:
 def test_every_path_of_the_data_plane_is_described() -> None:
     text = (REFERENCE / "http.md").read_text()
     assert [path for path in HOT_ROUTES if f"POST `{path}`" not in text] == []
+
+
+def test_every_route_of_the_control_plane_is_described_with_its_role(settings: Callable[..., Settings]) -> None:
+    app = build_gateway(settings()).control_plane.build()  # type: ignore[attr-defined]
+    routes = {
+        f"{method} `{route.path}` | {least_role(route)} |"
+        for route in routes_of(app)
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    text = (REFERENCE / "http.md").read_text()
+    assert routes and [route for route in sorted(routes) if f"| {route}" not in text] == []
 
 
 def test_the_drawn_error_tree_is_the_real_one() -> None:

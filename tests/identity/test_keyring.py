@@ -185,7 +185,9 @@ def test_any_text_is_the_key_or_unauthenticated(text: str) -> None:
 def test_digests_are_compared_in_constant_time_only() -> None:
     """As many comparisons whether the id exists or not, and never with ``==``."""
     tree = ast.parse(inspect.getsource(keyring_module))
-    calls = [node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    calls = [
+        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
     assert calls.count("compare_digest") == 2
     compared = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Compare)]
     assert not [text for text in compared if "digest" in text or "given" in text or "secret" in text]

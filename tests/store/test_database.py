@@ -190,7 +190,9 @@ def test_an_address_that_cannot_be_one(url: str, message: str) -> None:
 
 def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
     database = Database("postgresql://me:do-not-show@127.0.0.1:1/d")
-    with pytest.raises(StoreUnavailable, match=r"the database postgresql://me:\*+@127\.0\.0\.1:1/d does not work") as caught:
+    with pytest.raises(
+        StoreUnavailable, match=r"the database postgresql://me:\*+@127\.0\.0\.1:1/d does not work"
+    ) as caught:
         database.version("identity")
     assert "do-not-show" not in caught.value.message
     assert (caught.value.status, caught.value.retryable) == (503, True)

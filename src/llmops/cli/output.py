@@ -1,5 +1,6 @@
 """What all commands share: JSON on stdout, words to the operator on stderr, and errors without a traceback."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from ..errors import ConfigError, LLMOpsError
 
 USAGE_ERROR = 2
 """Exit status of a command that was asked for something impossible: a bad flag, an unusable configuration."""
+
+_PIPE_CHARS = 1000
+"""Width of a table that no terminal shows: nothing is folded for a program."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ConfigOption = Annotated[
@@ -41,15 +45,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an id that is cut short is of no use
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)  # the first names what the row is about
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else _PIPE_CHARS)
-
-
-_PIPE_CHARS = 1000
+    Console(width=None if sys.stdout.isatty() else _PIPE_CHARS).print(table)
 
 
 @contextmanager

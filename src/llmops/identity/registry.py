@@ -51,7 +51,7 @@ class KeyRegistry:
         expires_at_s: float | None = None,
     ) -> tuple[Key, Credential]:
         """A new key and its credential, which is shown this once. The default tenant is made when it is missing."""
-        now_s = self._clock.now_s()
+        now_s, name = self._clock.now_s(), _sound_name(name)
         if expires_at_s is not None and not now_s < expires_at_s <= now_s + _MAX_LIFE_S:
             raise InvalidRequest("a key's expiry lies in the future, by at most 100 years", param="expires_at")
         for model in models:
@@ -68,7 +68,7 @@ class KeyRegistry:
         key = Key(
             id=credential.public_id,
             tenant=tenant,
-            name=_sound_name(name),
+            name=name,
             role=role,
             digest=digest(self._pepper, credential.secret),
             created_at_s=now_s,

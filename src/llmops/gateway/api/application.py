@@ -54,6 +54,8 @@ def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grac
     async def other(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 405:
             return _response(MethodNotAllowed(f"{request.url.path} is not called with {request.method}"))
+        if error.status_code != 404:  # a body that the framework could not decode
+            return _response(InvalidRequest(str(error.detail)))
         return _response(UnknownRoute(f"there is no path {request.url.path[:200]!r} here; /docs lists what there is"))
 
     return app
