@@ -5,7 +5,7 @@ from typing import Any
 from llmops.clock import ManualClock
 from llmops.identity.key import Key, Role, Tenant
 from llmops.identity.keyring import Keyring
-from llmops.identity.secret import Credential, digest, mint
+from llmops.identity.secret import Credential, Digester, mint
 
 PEPPER = b"p" * 32
 NOW_S = ManualClock().now_s()
@@ -19,7 +19,7 @@ def a_key(role: Role = "caller", *, tenant: str = "default", **fields: Any) -> t
         tenant=tenant,
         name="a key",
         role=role,
-        digest=digest(PEPPER, credential.secret),
+        digest=Digester(PEPPER).digest(credential.secret),
         created_at_s=NOW_S,
         **fields,
     )

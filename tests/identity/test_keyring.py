@@ -11,7 +11,7 @@ from llmops.errors import Forbidden, Unauthenticated
 from llmops.identity import keyring as keyring_module
 from llmops.identity.key import Tenant
 from llmops.identity.keyring import Keyring
-from llmops.identity.secret import Credential, digest, mint
+from llmops.identity.secret import Credential, Digester, mint
 from llmops.types import Operation
 from tests.identity.rings import NOW_S, PEPPER, TENANTS, a_key, ring_of
 
@@ -75,7 +75,7 @@ def test_without_keys_only_this_machine_is_served(client: str | None, local: boo
 
 def test_every_wrong_credential_gets_the_same_words() -> None:
     """Whether an id exists, or a secret nearly fits, is not to be learnt."""
-    rotated, _ = a_key(previous_digest=digest(PEPPER, "x" * 48), previous_until_s=NOW_S + 10)
+    rotated, _ = a_key(previous_digest=Digester(PEPPER).digest("x" * 48), previous_until_s=NOW_S + 10)
     ring = ring_of(KEY, rotated)
     wrong = [
         str(mint()),
@@ -154,7 +154,7 @@ def test_another_installations_pepper_opens_nothing() -> None:
 
 def test_after_a_rotation_both_secrets_open_until_the_grace_is_over() -> None:
     old = mint()
-    key, new = a_key(previous_digest=digest(PEPPER, old.secret), previous_until_s=NOW_S + 60)
+    key, new = a_key(previous_digest=Digester(PEPPER).digest(old.secret), previous_until_s=NOW_S + 60)
     ring, old_text = ring_of(key), str(Credential(key.id, old.secret))
     for now_s in (NOW_S, NOW_S + 59.9):
         assert ring.identify(old_text, now_s) is ring.identify(str(new), now_s) is key

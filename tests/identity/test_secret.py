@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.identity.secret import digest, is_public_id, load_pepper, mint, parse
+from llmops.identity.secret import Digester, is_public_id, load_pepper, mint, parse
 from llmops.secret_file import load_or_make
 
 
@@ -61,8 +61,8 @@ def test_any_text_is_a_key_or_none(text: str) -> None:
 def test_the_digest_depends_on_secret_and_pepper_and_shows_neither() -> None:
     # HMAC-SHA256, written out: digests that are stored must stay valid
     known = "6f1d5e29131a66a1ee04c8aac1a8254c25d6ee6cc3e2e2284468434fba830ecc"
-    assert digest(b"p" * 32, "s").hex() == known
-    assert len({digest(pepper * 32, secret) for pepper in (b"p", b"q") for secret in ("s", "t")}) == 4
+    assert Digester(b"p" * 32).digest("s").hex() == known
+    assert len({Digester(pepper * 32).digest(secret) for pepper in (b"p", b"q") for secret in ("s", "t")}) == 4
 
 
 def test_the_pepper_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ..errors import Forbidden, Unauthenticated
 from ..name_pattern import name_matcher
 from ..types import Operation
 from .key import Key, Tenant
-from .secret import digest, parse
+from .secret import Digester, parse
 
 _NO_DIGEST = bytes(32)
 _REFUSAL = "the API key is not valid; keys look like sk-<12 characters>-<48 characters>: was it copied whole?"
@@ -25,7 +25,7 @@ class Keyring:
     Before keys have been loaded for the first time nobody may."""
 
     def __init__(self, pepper: bytes) -> None:
-        self._pepper = pepper
+        self._digester = Digester(pepper)
         self._loaded = False
         self._keys: Mapping[str, Key] = {}
         self._disabled: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ class Keyring:
         if credential is None:
             raise Unauthenticated(_REFUSAL)
         key = self._keys.get(credential.public_id)
-        given = digest(self._pepper, credential.secret)
+        given = self._digester.digest(credential.secret)
         fits = hmac.compare_digest(given, key.digest if key is not None else _NO_DIGEST)
         fitted = hmac.compare_digest(given, (key.previous_digest if key is not None else None) or _NO_DIGEST)
         if key is None or not (fits or (fitted and now_s < (key.previous_until_s or 0.0))):

@@ -14,7 +14,7 @@ from ..errors import Conflict, InvalidRequest, NotFound
 from ..types import Operation
 from .key import DEFAULT_TENANT, Key, Role, Tenant
 from .repository import IdentityRepository
-from .secret import Credential, digest, is_public_id, mint
+from .secret import Credential, Digester, is_public_id, mint
 
 _TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_NAME_CHARS = 200
@@ -25,7 +25,7 @@ _MAX_GRACE_S = 30 * 86400
 class KeyRegistry:
     def __init__(self, repository: IdentityRepository, pepper: bytes, clock: Clock) -> None:
         self._repository = repository
-        self._pepper = pepper
+        self._digester = Digester(pepper)
         self._clock = clock
 
     def create_tenant(self, tenant_id: str, name: str | None = None) -> Tenant:
@@ -70,7 +70,7 @@ class KeyRegistry:
             tenant=tenant,
             name=name,
             role=role,
-            digest=digest(self._pepper, credential.secret),
+            digest=self._digester.digest(credential.secret),
             created_at_s=now_s,
             operations=tuple(operations),
             models=tuple(models),
@@ -88,7 +88,7 @@ class KeyRegistry:
         key = self._active(key_id, tenant)
         credential = mint(key.id)
         changes = {
-            "digest": digest(self._pepper, credential.secret),
+            "digest": self._digester.digest(credential.secret),
             "previous_digest": key.digest,
             "previous_until_s": self._clock.now_s() + grace_s,
         }

@@ -4,7 +4,7 @@ The public id finds the key, the secret (48 characters of 62, some 285 bits) pro
 needs no slow hash: HMAC-SHA256 under an installation's pepper keeps a stolen database useless and costs a microsecond.
 """
 
-import hmac
+import hashlib
 import os
 import re
 import secrets
@@ -21,6 +21,7 @@ _SECRET_ALPHABET = string.ascii_letters + string.digits
 _ID_CHARS, _SECRET_CHARS = 12, 48
 _ID = re.compile(rf"[a-z0-9]{{{_ID_CHARS}}}")
 _FORMAT = re.compile(rf"{PREFIX}-({_ID.pattern})-([A-Za-z0-9]{{{_SECRET_CHARS}}})")
+_BLOCK_BYTES = 64
 PEPPER_VARIABLE = "LLMOPS_KEY_PEPPER"
 
 
@@ -55,9 +56,24 @@ def is_public_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def digest(pepper: bytes, secret: str) -> bytes:
-    """HMAC-SHA256 of the secret: what is stored."""
-    return hmac.digest(pepper, secret.encode(), "sha256")
+class Digester:
+    """HMAC-SHA256 (RFC 2104) of secrets under one pepper, whose two padded blocks are hashed once and for all.
+
+    The library's one-shot ``hmac.digest`` gives the same and costs a call several microseconds more.
+    """
+
+    def __init__(self, pepper: bytes) -> None:
+        block = pepper if len(pepper) <= _BLOCK_BYTES else hashlib.sha256(pepper).digest()
+        block = block.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, secret: str) -> bytes:
+        """What is stored for a secret: 32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(secret.encode())
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def load_pepper(directory: Path) -> bytes:
