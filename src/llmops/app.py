@@ -21,6 +21,7 @@ from .gateway.access import Access
 from .gateway.application import Application
 from .gateway.control_plane import ControlPlane
 from .gateway.data_plane import DataPlane
+from .gateway.intake import arrive
 from .gateway.lifecycle import GatewayLifecycle
 from .gateway.operations import get_routes
 from .identity.directory import IdentityDirectory
@@ -29,6 +30,7 @@ from .identity.secret import load_pepper
 from .policies.auth import auth
 from .policies.recording import recording
 from .policies.routing import Model, ModelTable, provider_call, routing
+from .policies.stamping import stamping
 from .policies.structured_output import structured_output
 from .providers.transport import Transport
 from .settings import Settings, masked
@@ -37,7 +39,6 @@ from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics, Snapshot, exposition
 from .telemetry.request_log import RequestLog
-from .telemetry.trace_context import read_traceparent
 from .telemetry.worker_metrics import WorkerMetrics
 from .types import Call, Handler, Operation, Policy, Reply
 from .version import __version__
@@ -53,28 +54,12 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
     repeats, resilience around routing. Calls made in-process need no key: ``parts.keyring`` is then None.
     """
     return [
-        stamping(settings),
+        stamping(settings.prompts.version),
         recording(parts.log, parts.clock),
         *([auth(parts.keyring, parts.clock)] if parts.keyring is not None else []),
         structured_output(settings.llm.json_repair_attempts),
         routing(table, parts.luck),
     ]
-
-
-def stamping(settings: Settings) -> Policy:
-    """Put the configured ``prompt_version`` on every call."""
-
-    def policy(handle: Handler) -> Handler:
-        if settings.prompts.version is None:
-            return handle
-
-        async def stamped(call: Call) -> Reply:
-            call.prompt_version = settings.prompts.version
-            return await handle(call)
-
-        return stamped
-
-    return policy
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,19 +134,20 @@ class Stack:
     ) -> Reply:
         """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        parent = read_traceparent(traceparent) if traceparent else None
-        parts = self.parts
+        headers = {b"traceparent": traceparent.encode("latin-1", "replace")} if traceparent else {}
+        arrival = arrive(headers, self.parts.clock, self.parts.ids)
         return await self.handler(
             Call(
                 operation=operation,
                 body=raw,
                 view=DIALECTS[operation].view(raw),
-                request_id=parts.ids.request_id(),
-                trace_id=parent.trace_id if parent else parts.ids.trace_id(),
-                span_id=parts.ids.span_id(),
-                parent_span_id=parent.span_id if parent else None,
-                started_at_s=parts.clock.now_s(),
-                started_s=parts.clock.monotonic_s(),
+                request_id=arrival.request_id,
+                trace_id=arrival.trace_id,
+                span_id=arrival.span_id,
+                parent_span_id=arrival.parent_span_id,
+                trace_flags=arrival.trace_flags,
+                started_at_s=arrival.started_at_s,
+                started_s=arrival.started_s,
                 allow_dropped=allow_dropped,
             )
         )

@@ -248,3 +248,10 @@ class ClientDisconnected(LLMOpsError):
 
 class InternalError(LLMOpsError):
     """Raised only at a named border, from the unexpected exception that it wraps."""
+
+
+def internal_error() -> InternalError:
+    """What a caller is told of a defect: nothing but where its operator finds the cause."""
+    return InternalError(
+        "the gateway failed on this call; the operator finds the cause in its log under this request id"
+    )

@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 
 from llmops.app import open_identity
 from llmops.clock import ManualClock
-from llmops.gateway.api.roles import PUBLIC, check_all_guarded, least, routes_of
+from llmops.gateway.api.documentation import add_documentation
+from llmops.gateway.api.roles import PUBLIC, check_all_guarded, least, roles_of, routes_of
 from llmops.gateway.application import HOT_ROUTES
 from llmops.identity.directory import IdentityDirectory
 from llmops.settings import Settings
@@ -26,7 +27,6 @@ LEAST: dict[str, str | None] = {
     "GET /health": None,
     "GET /ready": None,
     "GET /docs": None,
-    "GET /docs/oauth2-redirect": None,
     "GET /openapi.json": None,
     "GET /v1/models": "any",
     "GET /metrics": "viewer",
@@ -187,17 +187,19 @@ def test_a_route_that_names_no_role_stops_the_building() -> None:
         lambda app: app.mount("/api/reveal", FastAPI()),
         lambda app: app.websocket("/api/reveal")(reveal),
     ):
-        app = FastAPI(redoc_url=None)
+        app = FastAPI(docs_url=None, redoc_url=None)
         include(app)
         with pytest.raises(RuntimeError, match="names no role"):
             check_all_guarded(app)
 
 
 def test_a_route_with_a_role_does_not_stop_it() -> None:
-    app, guarded = FastAPI(redoc_url=None), APIRouter(prefix="/api")
+    app, guarded = FastAPI(docs_url=None, redoc_url=None), APIRouter(prefix="/api")
     guarded.get("/shown", dependencies=[Depends(least("viewer"))])(lambda: "shown")
     app.include_router(guarded)
+    add_documentation(app, roles_of(app))
     check_all_guarded(app)
+    assert roles_of(app) == {("GET", "/api/shown"): "viewer"}
     assert {route.path for route in routes_of(app) if not isinstance(route, APIRoute)} == PUBLIC  # type: ignore[attr-defined]
 
 

@@ -83,12 +83,12 @@ def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, A
     from ..gateway.server import serve
     from ..telemetry import operator_log
 
-    check(settings)  # before the port is taken and the log's folder made
+    names = sorted(model.name for model in check(settings))  # before the port is taken and the log's folder made
     bound = _bind(settings)
     app = build_gateway(settings, file=file, values=values)
     operator_log.configure()
     with _noted(settings, file):
-        serve(app, bound, on_started=lambda: _announce(settings, file))
+        serve(app, bound, on_started=lambda: _announce(settings, file, names))
     return 0
 
 
@@ -98,7 +98,7 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
     from ..gateway.supervisor import Supervisor
     from ..telemetry import operator_log
 
-    check(settings)
+    names = sorted(model.name for model in check(settings))
     _bind(settings).close()  # a shared socket would not notice another program
     server = {**values["server"], "host": settings.server.host, "port": settings.server.port}
     with (
@@ -114,7 +114,7 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
             environment={WORKERS_DIR_VARIABLE: folder},
             address=(settings.server.host, settings.server.port),
         )
-        return asyncio.run(supervisor.run(lambda: _announce(settings, file)))
+        return asyncio.run(supervisor.run(lambda: _announce(settings, file, names)))
 
 
 def _bind(settings: "Settings") -> socket.socket:
@@ -163,13 +163,12 @@ def url_of(settings: "Settings") -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
-def _announce(settings: "Settings", file: Path | None) -> None:
-    """Where it answers and what to try next, on stderr."""
-    from ..app import LOG_NAME, check, not_in_effect
+def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None:
+    """Where it answers, which models it has and what to try next, on stderr."""
+    from ..app import LOG_NAME, not_in_effect
     from ..version import __version__
 
     url = url_of(settings)
-    names = sorted(model.name for model in check(settings))
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     callable_names = [name for name in names if "*" not in name]
     model = settings.llm.model if settings.llm.model in names else (callable_names or ["mock"])[0]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ..clock import Clock, Ids
 from ..dialects.dialect import ClientDialect, Dialect
-from ..errors import BodyTooLarge, InternalError, LLMOpsError
+from ..errors import BodyTooLarge, InternalError, LLMOpsError, internal_error
 from ..telemetry.metrics import Metrics
 from ..telemetry.record import RefusedRequest
 from ..ticker import Ticker
@@ -86,6 +86,10 @@ class DataPlane:
                 return
             except LLMOpsError as error:
                 await self.refuse(error, operation, dialect, arrival, send)
+                return
+            except Exception:  # noqa: BLE001 - a border: a defect of ours is answered and recorded, never a bare 500
+                _log.exception("request %s could not be taken in", arrival.request_id)
+                await self.refuse(internal_error(), operation, dialect, arrival, send)
                 return
             await self._answer(call, dialect, arrival, receive, send)
         finally:

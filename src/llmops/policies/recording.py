@@ -8,7 +8,7 @@ import asyncio
 from typing import Protocol, Self
 
 from ..clock import Clock
-from ..errors import ClientDisconnected, InternalError, LLMOpsError
+from ..errors import ClientDisconnected, LLMOpsError, internal_error
 from ..telemetry.record import FinishedCall
 from ..types import Call, Handler, Policy, Reply, ReplyStream
 
@@ -49,9 +49,7 @@ def as_error(exc: BaseException) -> LLMOpsError:
         return exc
     if isinstance(exc, asyncio.CancelledError):
         return ClientDisconnected("the client left before the answer was complete")
-    return InternalError(
-        "the gateway failed on this call; the operator finds the cause in its log under this request id"
-    )
+    return internal_error()
 
 
 class _RecordedStream:

@@ -1,25 +1,19 @@
 """The FastAPI application of the control plane: its routers, and its errors in the one shape of all ``/api``."""
 
-from typing import Any, Protocol
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ...dialects.openai_errors import error_object
-from ...errors import InternalError, InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute
+from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
 from ...identity.directory import IdentityDirectory
 from ...version import __version__
 from ..access import Access
+from ..control_plane import Inventory
 from . import inventory, keys
-from .roles import check_all_guarded
-
-
-class Inventory(Protocol):
-    def status(self) -> dict[str, Any]: ...
-    def models(self) -> list[dict[str, Any]]: ...
-    def config(self) -> dict[str, Any]: ...
+from .documentation import add_documentation
+from .roles import check_all_guarded, roles_of
 
 
 def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> FastAPI:
@@ -27,13 +21,14 @@ def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grac
     app = FastAPI(
         title="LLMOps Lab control plane",
         version=__version__,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
     )
     app.state.access = access
     app.include_router(inventory.router(shown))
     app.include_router(keys.router(identity, grace_s=grace_s))
+    add_documentation(app, roles_of(app))
     check_all_guarded(app)
 
     @app.exception_handler(LLMOpsError)
@@ -48,7 +43,7 @@ def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grac
 
     @app.exception_handler(Exception)
     async def failed(_request: Request, _error: Exception) -> JSONResponse:
-        return _response(InternalError("the gateway failed on this request; the operator finds the cause in its log"))
+        return _response(internal_error())
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:

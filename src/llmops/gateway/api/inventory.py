@@ -1,20 +1,11 @@
 """What the gateway shows of itself: state, models, configuration."""
 
-from typing import Annotated, Any, Protocol
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from ..access import Caller
-from .roles import least
-
-Viewer = Annotated[Caller, Depends(least("viewer"))]
-Admin = Annotated[Caller, Depends(least("admin"))]
-
-
-class Inventory(Protocol):
-    def status(self) -> dict[str, Any]: ...
-    def models(self) -> list[dict[str, Any]]: ...
-    def config(self) -> dict[str, Any]: ...
+from ..control_plane import Inventory
+from .roles import Admin, Viewer
 
 
 def router(shown: Inventory) -> APIRouter:

@@ -4,9 +4,9 @@ Another tenant's key is answered like one that does not exist. Nobody makes, rot
 own. A secret is in the answer that made it, and nowhere else.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ...errors import Forbidden
@@ -15,11 +15,7 @@ from ...identity.key import DEFAULT_TENANT, Role
 from ...identity.shown import show_key, show_tenant
 from ...types import Operation
 from ..access import Caller
-from .roles import least
-
-Viewer = Annotated[Caller, Depends(least("viewer"))]
-Editor = Annotated[Caller, Depends(least("editor"))]
-Admin = Annotated[Caller, Depends(least("admin"))]
+from .roles import Admin, Editor, Viewer
 
 
 class NewTenant(BaseModel):

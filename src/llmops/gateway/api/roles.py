@@ -1,11 +1,13 @@
-"""Roles on routes: ``Depends(least("viewer"))`` names the least role; a route without one stops the building.
+"""Roles on routes: a parameter of type `Viewer`, `Editor` or `Admin` names the least role that may use the route.
 
-Public is only what describes the control plane to a browser, which cannot send a key and learns nothing of anybody's.
+A route without one stops the building. Public is only what describes the control plane to a browser, which cannot send
+a key and learns nothing of anybody's.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 
@@ -13,7 +15,7 @@ from ...identity.key import Role
 from ..access import Access, Caller
 
 _MARK = "least_role"
-PUBLIC = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+PUBLIC = frozenset({"/docs", "/openapi.json"})
 
 
 def least(role: Role) -> Callable[[Request], Caller]:
@@ -27,6 +29,11 @@ def least(role: Role) -> Callable[[Request], Caller]:
     return caller
 
 
+Viewer = Annotated[Caller, Depends(least("viewer"))]
+Editor = Annotated[Caller, Depends(least("editor"))]
+Admin = Annotated[Caller, Depends(least("admin"))]
+
+
 def least_role(route: APIRoute) -> Role | None:
     """The role that a route names; None when it names none."""
     for dependency in route.dependant.dependencies:
@@ -34,6 +41,15 @@ def least_role(route: APIRoute) -> Role | None:
         if role is not None:
             return role
     return None
+
+
+def roles_of(app: FastAPI) -> dict[tuple[str, str], str]:
+    """The least role by method and path."""
+    found: dict[tuple[str, str], str] = {}
+    for route in routes_of(app):
+        if isinstance(route, APIRoute) and (role := least_role(route)) is not None:
+            found.update({(method, route.path): role for method in route.methods or ()})
+    return found
 
 
 def check_all_guarded(app: FastAPI) -> None:
