@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from pydantic import BaseModel
@@ -15,6 +15,8 @@ from llmops import errors
 from llmops.cli.root import app
 from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VARIABLE
 from llmops.dialects.registry import DIALECTS
+from llmops.jwt_settings import JwtIssuerSettings
+from llmops.price_settings import PriceSettings
 from llmops.settings import DeploymentSettings, MockSettings, ModelSettings, Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -52,6 +54,13 @@ def settings_page() -> str:
         "### `mock` of a deployment",
         (MockSettings.__doc__ or "").strip(),
         _table(MockSettings),
+        "## `prices`",
+        "Prices by public model name (or pattern with `*`; an exact name wins, then the longest pattern), in USD per "
+        "million tokens. A deployment's `price` has the same keys. See [prices](../how-to/prices.md).",
+        _table(PriceSettings),
+        "## An issuer in `auth.jwt`",
+        f"{(JwtIssuerSettings.__doc__ or '').strip()} See [tokens of your identity provider](../how-to/jwt.md).",
+        _table(JwtIssuerSettings),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -71,6 +80,8 @@ def _kind(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in inner)
+    if origin is Annotated:
+        return _kind(inner[0])
     if origin in (Union, UnionType):
         return " or ".join(_kind(each) for each in inner if each is not type(None))
     if origin is list:
@@ -83,6 +94,7 @@ def _kind(annotation: Any) -> str:
         "str": "text",
         "int": "integer",
         "float": "number",
+        "Decimal": "number",
         "bool": "true or false",
         "Path": "path",
         "SecretStr": "secret",

@@ -8,13 +8,13 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from .clock import Clock, Ids, SystemClock
 from .config import default_file, load_settings
-from .deployments import build_models
+from .deployments import build_models, build_prices
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .errors import ConfigError
 from .gateway.access import Access
@@ -28,12 +28,16 @@ from .identity.directory import IdentityDirectory
 from .identity.keyring import Keyring
 from .identity.secret import load_pepper
 from .policies.auth import auth
+from .policies.limits import limits
 from .policies.recording import recording
 from .policies.routing import Model, ModelTable, provider_call, routing
 from .policies.stamping import stamping
 from .policies.structured_output import structured_output
 from .providers.transport import Transport
+from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
+from .spend.desk import Desk
+from .spend.rule import Rule, rules_of
 from .store.database import Database
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
@@ -42,6 +46,9 @@ from .telemetry.request_log import RequestLog
 from .telemetry.worker_metrics import WorkerMetrics
 from .types import Call, Handler, Operation, Policy, Reply
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .identity.jwt import TokenVerifier
 
 LOG_NAME = "gateway.jsonl"
 WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
@@ -55,23 +62,26 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
     """
     return [
         stamping(settings.prompts.version),
-        recording(parts.log, parts.clock),
-        *([auth(parts.keyring, parts.clock)] if parts.keyring is not None else []),
+        recording(parts.desk.ledger, parts.clock),
+        *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
+        limits(table, parts.desk.admission),
         structured_output(settings.llm.json_repair_attempts),
         routing(table, parts.luck),
     ]
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What outlives a reload: clocks, log, metrics, connections and keys."""
+    """What outlives a reload: clocks, log, metrics, connections, keys, counts and what is open in the ledger."""
 
     clock: Clock
     ids: Ids
     luck: random.Random
     log: RequestLog
+    desk: Desk
     metrics: Metrics
     transport: Transport
     keyring: Keyring | None
+    tokens: "TokenVerifier | None"
 
 
 class Stack:
@@ -84,11 +94,19 @@ class Stack:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, seed: int | None = None, keyring: Keyring | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        seed: int | None = None,
+        keyring: Keyring | None = None,
+        tokens: "TokenVerifier | None" = None,
     ) -> None:
-        """``seed`` fixes identifiers and the luck of weighted routing; with a ``keyring`` calls need a key."""
+        """``seed`` fixes identifiers and the luck of weighted routing; with a ``keyring`` calls need a key, or one of
+        the ``tokens``."""
         clock = clock or SystemClock()
         metrics = Metrics()
+        log = _request_log(settings, clock, metrics)
         self.settings = settings
         self.parts = Parts(
             clock=clock,
@@ -96,20 +114,34 @@ class Stack:
             luck=random.Random(seed),
             metrics=metrics,
             transport=Transport(),
-            log=_request_log(settings, clock, metrics),
+            log=log,
+            desk=Desk(
+                log,
+                clock,
+                build_prices(settings),
+                rules=build_rules(settings),
+                assumed_output_tokens=settings.limits.assumed_output_tokens,
+                journal=settings.ledger.enabled,
+                when_unwritable=settings.ledger.when_unwritable,
+            ),
             keyring=keyring,
+            tokens=tokens,
         )
-        self.table, self.handler = self._build(settings)
+        self.table = ModelTable(build_models(settings, clock, self.parts.transport))
+        self.handler = self._pipeline(settings, self.table)
 
     def reload(self, settings: Settings) -> list[str]:
         """Take other settings for the calls to come; calls under way end under the old ones.
 
         Returns what needs a restart to take effect. Raises `ConfigError`, and changes nothing, for unusable settings.
         """
-        table, handler = self._build(settings)
+        rules = build_rules(settings)
+        table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
+        self.parts.desk.reload(build_prices(settings), rules)
+        handler = self._pipeline(settings, table)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
-        for section in ("log", "database", "auth"):
+        for section in ("log", "database", "auth", "ledger"):
             kept += [(section, name) for name in type(getattr(settings, section)).model_fields]
         return [
             f"{section}.{name} has changed and takes effect after a restart"
@@ -117,12 +149,11 @@ class Stack:
             if getattr(getattr(old, section), name) != getattr(getattr(settings, section), name)
         ]
 
-    def _build(self, settings: Settings) -> tuple[ModelTable, Handler]:
-        table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
+    def _pipeline(self, settings: Settings, table: ModelTable) -> Handler:
         handler: Handler = provider_call
         for policy in reversed(policies(settings, self.parts, table)):
             handler = policy(handler)
-        return table, handler
+        return handler
 
     async def call(
         self,
@@ -155,6 +186,7 @@ class Stack:
     async def aclose(self) -> None:
         """Flush the log and close every connection."""
         await self.parts.log.aclose()
+        self.parts.desk.ledger.close()
         await self.parts.transport.aclose()
 
     async def __aenter__(self) -> Self:
@@ -221,7 +253,8 @@ def build_gateway(
     file = file or default_file()
     settings = settings or load_settings(file, **values)
     identity = open_identity(settings)
-    stack = Stack(settings, keyring=identity.keyring)
+    tokens = open_tokens(settings, identity.keyring)
+    stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
     parts = stack.parts
     data_plane = DataPlane(
         handler=stack.handler,
@@ -252,18 +285,23 @@ def build_gateway(
 
     async def start() -> None:
         await identity.refresher.start()
+        if tokens is not None:
+            await tokens.start()
         if workers is not None:
             parts.log.after_flush = lambda: workers.publish(snapshot())
 
     async def stop() -> None:
+        if tokens is not None:
+            await tokens.aclose()
         await identity.aclose()
         await stack.aclose()
 
     def degradations() -> list[str]:
         failing = identity.refresher.failing
-        return stack.degradations() + ([f"keys cannot be refreshed: {failing}"] if failing else [])
+        problems = [f"keys cannot be refreshed: {failing}"] if failing else []
+        return stack.degradations() + problems + (tokens.problems() if tokens is not None else [])
 
-    access = Access(identity.keyring, parts.clock)
+    access = Access(identity.keyring, parts.clock, tokens)
     lifecycle = GatewayLifecycle(
         on_start=start,
         on_stop=stop,
@@ -285,7 +323,10 @@ def build_gateway(
 
 
 def check(settings: Settings) -> list[Model]:
-    """The models as these settings describe them, or a `ConfigError`; opens nothing and connects to nothing."""
+    """The models as these settings describe them, or a `ConfigError` for what cannot be used of them or of the token
+    issuers' files; connects to nothing."""
+    open_tokens(settings, Keyring(b""))
+    build_rules(settings)
     return build_models(settings, SystemClock(), Transport())
 
 
@@ -299,7 +340,35 @@ def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDir
         pepper = load_pepper(database.folder or settings.log.dir.parent)
     except (OSError, ValueError) as exc:
         raise ConfigError([f"the pepper of the API keys cannot be used: {exc}"]) from exc
-    return IdentityDirectory(database, pepper, clock or SystemClock(), refresh_s=settings.auth.refresh_seconds)
+    return IdentityDirectory(
+        database,
+        pepper,
+        clock or SystemClock(),
+        refresh_s=settings.auth.refresh_seconds,
+        may_open=not settings.auth.jwt,
+    )
+
+
+def open_tokens(settings: Settings, keyring: Keyring, clock: Clock | None = None) -> "TokenVerifier | None":
+    """What judges tokens; None where no issuer is configured, and then its libraries are not imported either.
+
+    `ConfigError` for an issuer's file that is of no use; nothing is fetched before the start.
+    """
+    if not settings.auth.jwt:
+        return None
+    from .identity.jwt import TokenVerifier, load_sources
+
+    return TokenVerifier(load_sources(settings.auth.jwt, clock or SystemClock()), keyring)
+
+
+def build_rules(settings: Settings) -> list[Rule]:
+    """The limits and budgets of the configuration; `ConfigError` for two of the same name."""
+    everybody = [
+        LimitRuleSettings.model_validate({name: bound})
+        for name in ("requests_per_second", "tokens_per_minute")
+        if (bound := getattr(settings.limits, name)) is not None
+    ]
+    return rules_of([*everybody, *settings.limits.rules], settings.budgets)
 
 
 def not_in_effect(settings: Settings) -> list[str]:
@@ -307,10 +376,6 @@ def not_in_effect(settings: Settings) -> list[str]:
     wanted = []
     if settings.cache.enabled:
         wanted.append("cache.enabled (CACHE_ENABLED): this version has no cache yet")
-    if settings.limits.requests_per_second is not None:
-        wanted.append("limits.requests_per_second (RATE_LIMIT_QPS): this version has no limits yet")
-    if settings.limits.tokens_per_minute is not None:
-        wanted.append("limits.tokens_per_minute (RATE_LIMIT_TPM): this version has no limits yet")
     if "max_retries" in settings.llm.model_fields_set:
         wanted.append("llm.max_retries (LLM_MAX_RETRIES): this version does not retry yet")
     return wanted

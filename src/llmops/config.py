@@ -24,6 +24,8 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigError
+from .jwt_settings import JwtIssuerSettings
+from .price_settings import PriceSettings
 from .settings import DeploymentSettings, ModelSettings, Settings
 
 DEFAULT_FILE = Path("configs/default.yaml")
@@ -201,7 +203,7 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key}: is missing"
     value = error.get("input")
-    secret = bool({"api_key", "headers", "url"} & set(path))
+    secret = bool({"api_key", "headers", "url", "jwks_url"} & set(path))
     shown = "(hidden)" if secret else repr(value) if not isinstance(value, dict) else "this section"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key}: {shown}: {message}"
@@ -215,6 +217,10 @@ def _keys_beside(path: list[str]) -> list[str]:
             model = field.annotation
         if step == "models":
             model = ModelSettings
+        elif step == "jwt":
+            model = JwtIssuerSettings
         elif step == "deployments":
             model = DeploymentSettings
+        elif step in ("prices", "price"):
+            model = PriceSettings
     return list(getattr(model, "model_fields", {}))

@@ -17,6 +17,7 @@ from .dialects.messages import MessagesDialect
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .errors import ConfigError
 from .policies.routing import Model
+from .price_settings import PriceSettings
 from .providers.anthropic import AnthropicProvider
 from .providers.azure import AzureProvider
 from .providers.gemini import GeminiProvider
@@ -26,7 +27,8 @@ from .providers.mock import MockOptions, MockProvider
 from .providers.openai import PRESETS, OpenAIProvider
 from .providers.transport import Transport
 from .settings import DeploymentSettings, ModelSettings, Settings
-from .types import Deployment, Provider
+from .spend.price_book import PriceBook
+from .types import Deployment, Provider, Rates
 
 _HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
     "openai": OpenAIProvider,
@@ -61,18 +63,34 @@ def build_models(settings: Settings, clock: Clock, transport: Transport) -> list
     return models
 
 
+def build_prices(settings: Settings) -> PriceBook:
+    """The prices that the settings give, before the published ones. A reload needs a new book."""
+    return PriceBook({name: _rates(price) for name, price in settings.prices.items()})
+
+
+def _rates(price: PriceSettings) -> Rates:
+    return msgspec.convert(price.model_dump(), Rates)
+
+
 def _deployment(
     model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
 ) -> Deployment:
     upstream = wanted.model or (None if "*" in model else model)
     name = wanted.name or f"{model}/{number}"
+    rates = _rates(wanted.price) if wanted.price else None
     if wanted.provider == "mock":
         options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
         mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s)
-        return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight)
+        return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight, rates=rates)
     provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
     return Deployment(
-        name=name, provider=provider, model=upstream, base_url=base_url, has_secret=has_secret, weight=wanted.weight
+        name=name,
+        provider=provider,
+        model=upstream,
+        base_url=base_url,
+        has_secret=has_secret,
+        weight=wanted.weight,
+        rates=rates,
     )
 
 

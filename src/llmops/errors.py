@@ -17,6 +17,8 @@
     │   ├── MethodNotAllowed        405  the path is called with another method
     │   ├── BodyTooLarge            413  more than server.body_limit_bytes
     │   └── HeadersTooLarge         431  one more than server.header_limit_bytes, or all more than four times that
+    ├── LimitReached                429  a limit of the caller's is used up; nothing was sent upstream
+    ├── BudgetExceeded              402  a hard budget has too little left for the call
     ├── UpstreamError               the provider failed; nothing the caller did
     │   ├── UpstreamUnreachable     502  no connection
     │   ├── UpstreamBroken          502  an answer that is not one: HTML, garbage, cut short
@@ -34,7 +36,10 @@
 to their own error types.
 """
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from .types import Headroom
 
 Kind = Literal[
     "invalid_request",
@@ -43,6 +48,7 @@ Kind = Literal[
     "not_found",
     "too_large",
     "rate_limit",
+    "billing",
     "upstream",
     "overloaded",
     "timeout",
@@ -153,6 +159,25 @@ class HeadersTooLarge(RequestError):
     status = 431
     code = "headers_too_large"
     kind = "too_large"
+
+
+class LimitReached(LLMOpsError):
+    """The message names the limit. ``retry_after_s`` None: waiting does not help, the call itself is too large."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, headroom: "Headroom | None" = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.headroom = headroom
+
+
+class BudgetExceeded(LLMOpsError):
+    status = 402
+    code = "budget_exceeded"
+    kind = "billing"
 
 
 class UpstreamError(LLMOpsError):

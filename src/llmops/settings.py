@@ -9,6 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from .jwt_settings import JwtIssuerSettings
+from .price_settings import PriceSettings
+from .rule_settings import BudgetSettings, LimitRuleSettings
+
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
 PresetName = Literal["openai", "vllm", "ollama", "tgi", "llamacpp", "openrouter", "groq", "mistral", "deepseek"]
 _PASSWORD = re.compile(r"(://[^:/@]*:|[?&](?:ssl)?password=)(?:(?<=:)[^@]*(?=@)|(?<==)[^&]*)")
@@ -64,11 +68,38 @@ class CacheSettings(_Section):
     max_entries: int = Field(1000, ge=1, description="Not in effect yet.")
 
 
-class LimitSettings(_Section):
-    """Limits for all callers. Not in effect yet."""
+class QueueSettings(_Section):
+    """A waiting room for calls over a rate or a number of concurrent calls, instead of an immediate 429."""
 
-    requests_per_second: float | None = Field(None, gt=0, description="Not in effect yet.")
-    tokens_per_minute: int | None = Field(None, gt=0, description="Not in effect yet.")
+    max_wait_seconds: float = Field(0.0, ge=0, le=300, description="Longest wait; 0: no queue.")
+    max_waiting: int = Field(1000, ge=1, le=100_000, description="Calls that may wait; beyond, the least urgent goes.")
+
+
+class LimitSettings(_Section):
+    """Limits: two for all callers together, and rules for parts of them."""
+
+    requests_per_second: float | None = Field(
+        None, ge=0.001, le=1_000_000, description="Calls of all callers together."
+    )
+    tokens_per_minute: int | None = Field(
+        None, ge=1, le=100_000_000, description="Tokens of all callers together, in and out."
+    )
+    rules: list[LimitRuleSettings] = Field([], max_length=1000, description="More limits; a call must fit into all.")
+    assumed_output_tokens: int = Field(
+        1000, ge=1, le=1_000_000, description="Output reserved for a model whose answers are not known yet."
+    )
+    queue: QueueSettings = QueueSettings()
+
+
+class LedgerSettings(_Section):
+    """The ledger of reservations and settlements."""
+
+    enabled: bool = Field(
+        True, description="Write a reservation before each call. Off: a crash loses what calls under way cost."
+    )
+    when_unwritable: Literal["serve", "refuse"] = Field(
+        "serve", description="When a reservation cannot be written (full disk): carry calls on, or refuse them (503)."
+    )
 
 
 class PromptSettings(_Section):
@@ -94,6 +125,18 @@ class AuthSettings(_Section):
     refresh_seconds: float = Field(
         0.5, ge=0.05, le=1, description="How often keys are looked up anew: a revocation takes this long at most."
     )
+    jwt: list[JwtIssuerSettings] = Field(
+        [], max_length=100, description="Issuers whose tokens are accepted; with one, everybody needs a token or a key."
+    )
+
+    @field_validator("jwt")
+    @classmethod
+    def _distinct(cls, value: list[JwtIssuerSettings]) -> list[JwtIssuerSettings]:
+        for field in ("name", "issuer"):
+            seen = [getattr(entry, field) for entry in value]
+            if len(set(seen)) != len(seen):
+                raise ValueError(f"two issuers have the same {field}")
+        return value
 
 
 class LogSettings(_Section):
@@ -139,6 +182,9 @@ class DeploymentSettings(_Section):
     )
     weight: float = Field(1.0, gt=0, le=1_000_000, description="Share of calls under the strategy `weighted`.")
     timeout_seconds: float | None = Field(None, gt=0, le=3600, description="Default: `llm.timeout_seconds`.")
+    price: PriceSettings | None = Field(
+        None, description="What its calls cost; wins over `prices` and over the published price."
+    )
     mock: MockSettings = Field(MockSettings(), description="Only for the provider `mock`.")
 
     @field_validator("base_url")
@@ -190,8 +236,13 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     llm: LLMSettings = LLMSettings()
     models: dict[str, ModelSettings] = Field({}, description="Public model names (or patterns with `*`).")
+    prices: dict[str, PriceSettings] = Field(
+        {}, description="Prices by public model name (or pattern with `*`); they win over published ones."
+    )
     cache: CacheSettings = CacheSettings()
     limits: LimitSettings = LimitSettings()
+    budgets: list[BudgetSettings] = Field([], max_length=1000, description="Bounds on money.")
+    ledger: LedgerSettings = LedgerSettings()
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -204,6 +255,14 @@ class Settings(_Section):
         if not isinstance(value, dict):
             return value
         return {name: {"deployments": entry} if isinstance(entry, list) else entry for name, entry in value.items()}
+
+    @field_validator("prices")
+    @classmethod
+    def _priced_names(cls, value: dict[str, PriceSettings]) -> dict[str, PriceSettings]:
+        for model in value:
+            if not model or len(model) > 200 or not model.isprintable():
+                raise ValueError(f"{model!r} is not a usable model name")
+        return value
 
     @field_validator("models")
     @classmethod

@@ -5,6 +5,7 @@ here; what one policy must tell another is a field on `Call` or `Reply`, never a
 """
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Literal, Protocol, Self
 
 import msgspec
@@ -15,17 +16,23 @@ Operation = Literal["chat", "responses", "messages", "count_tokens", "embeddings
 Handler = Callable[["Call"], Awaitable["Reply"]]
 Policy = Callable[[Handler], Handler]
 
+Priority = Literal["low", "normal", "high"]
 UsageSource = Literal["provider", "estimated", "none"]
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Tokens of one call. ``prompt`` includes ``cached`` and ``cache_write``; ``completion`` includes ``reasoning``."""
+    """Tokens of one call. ``prompt`` includes ``cached``, ``cache_write`` and ``prompt_audio``; ``completion`` includes
+    ``reasoning`` and ``completion_audio``; ``cached`` includes ``cached_audio``, ``cache_write`` ``cache_write_1h``."""
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    prompt_audio: int = 0
+    cached_audio: int = 0
+    completion_audio: int = 0
+    cache_write_1h: int = 0
     source: UsageSource = "provider"
 
     @property
@@ -65,6 +72,26 @@ class RequestView(msgspec.Struct, kw_only=True, gc=False):
     """How many alternatives are asked for."""
 
 
+class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A model's prices as they are published: USD per million tokens, ``per_request`` USD per call.
+
+    A kind of token without a rate of its own costs what its wider kind does: cached and cache-written input and audio
+    as ``input``, ``cache_write_1h`` as ``cache_write``, ``cached_audio`` as ``input_audio`` or else ``cached_input``,
+    audio and reasoning in the answer as ``output``.
+    """
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    cached_audio: Decimal | None = None
+    output_audio: Decimal | None = None
+    reasoning: Decimal | None = None
+    per_request: Decimal = Decimal(0)
+
+
 class Provider(Protocol):
     """Speaks one provider's wire and translates its errors into the `UpstreamError` family.
 
@@ -90,9 +117,26 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     base_url: str = ""
     has_secret: bool = False
     weight: float = 1.0
+    rates: Rates | None = None
+    """What its calls cost, where the configuration says so."""
 
     def upstream_model(self, requested: str) -> str:
         return self.model or requested
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """The tightest of the rates that bound a caller: its size, what is left of it, and when it is whole again."""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+class Headroom(msgspec.Struct, frozen=True, gc=False):
+    """What a caller has left of its rates after this call; None where no rate bounds it."""
+
+    requests: Allowance | None = None
+    tokens: Allowance | None = None
 
 
 class Call(msgspec.Struct, kw_only=True, eq=False):
@@ -126,6 +170,11 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     attempts: int = 0
     keep_text: bool = False
     """Set by a policy that needs the answer's text: a stream's text is then collected in `Outcome.text`."""
+    tags: dict[str, str] = {}
+    """What the caller says the call is for: budgets and usage are kept by it."""
+    priority: Priority = "normal"
+    headroom: "Headroom | None" = None
+    """Set where limits apply to the call: what its caller has left."""
     dropped: list[str] = []
     """Parameters that the target dialect could not carry and that the caller allowed to be dropped; and, as
     ``reply.…``, what of the answer the caller's dialect could not."""

@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     set(),
     {"dialects"},
     {"providers", "store", "telemetry"},
-    {"identity"},
+    {"identity", "spend"},
     {"policies"},
     {"gateway"},
     {"app", "deployments"},
@@ -112,7 +112,7 @@ def test_policies_do_not_know_each_other() -> None:
 
 
 def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store() -> None:
-    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {"store", "identity", "app"}
+    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {"store", "identity", "spend", "app"}
 
 
 def test_only_the_store_and_repositories_speak_to_the_database() -> None:

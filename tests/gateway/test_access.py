@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from llmops.gateway.application import HOT_ROUTES
 from llmops.identity.directory import IdentityDirectory
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, MESSAGES, USER, Answer, Gateway, http_request
+from tests.identity.tokens import AUDIENCE, ISSUER, a_signer
 
 Build = Callable[..., Settings]
 
@@ -66,6 +69,14 @@ HOLDERS = {
     "disabled": None,
     "stranger viewer": "viewer",
     "stranger editor": "editor",
+    "token caller": "caller",
+    "token viewer": "viewer",
+    "token editor": "editor",
+    "token admin": "admin",
+    "token stranger editor": "editor",
+    "token expired": None,
+    "token disabled": None,
+    "token unsigned": None,
 }
 
 
@@ -94,6 +105,9 @@ class House:
         registry.set_disabled("gone", True)
         make("stranger viewer", "viewer", "other")
         make("stranger editor", "editor", "other")
+        for holder in HOLDERS:
+            if holder.startswith("token "):
+                self.keys[holder] = a_token(holder)
 
     async def ask(self, holder: str, method: str, path: str, body: Any = None) -> Answer:
         key = self.keys[holder]
@@ -104,9 +118,21 @@ class House:
             return await connection.read_answer()
 
 
+def a_token(holder: str) -> str:
+    """What an identity provider would give that holder."""
+    life_s = -600 if "expired" in holder else 600
+    tenant = "other" if "stranger" in holder else "gone" if "disabled" in holder else "acme"
+    scope = {"caller": "llmops:call", None: "llmops:admin"}.get(HOLDERS[holder], f"llmops:{HOLDERS[holder]}")
+    token = a_signer().sign(tenant=tenant, scope=scope, iat=time.time() - 1200, exp=time.time() + life_s)
+    return token if "unsigned" not in holder else token.rpartition(".")[0] + "." + "A" * 86
+
+
 @pytest.fixture
-async def house(settings: Build) -> AsyncIterator[House]:
-    built = settings(auth={"refresh_seconds": 0.05})
+async def house(settings: Build, tmp_path: Path) -> AsyncIterator[House]:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": [a_signer().public()]}))
+    issuer = {"name": "corp", "issuer": ISSUER, "audience": AUDIENCE, "algorithms": ["ES256"], "jwks_file": str(file)}
+    built = settings(auth={"refresh_seconds": 0.05, "jwt": [issuer]})
     identity = open_identity(built, ManualClock())
     gateway = Gateway(built)
     found = House(gateway, identity)
@@ -138,7 +164,7 @@ def expected(route: str, holder: str) -> int:
         return good if role == "caller" else 403
     if RANK.get(role, 0) < RANK[wanted]:
         return 403
-    if "{key_id}" in route and holder.startswith("stranger"):
+    if "{key_id}" in route and "stranger" in holder:
         return 404
     return good
 
@@ -160,7 +186,7 @@ async def test_every_route_is_judged_for_every_credential(house: House) -> None:
         if answer.status >= 400:
             error = answer.json()["error"]
             assert error["message"] and answer.headers["x-request-id"], (route, holder)
-            secret = (house.keys[holder] or "").rpartition("-")[2]
+            secret = (house.keys[holder] or "").rpartition("." if holder.startswith("token") else "-")[2]
             assert not secret or secret not in answer.body.decode(), (route, holder)
         state = house.registry.key(victim.id).state(0)
         assert (state == "revoked") == (method == "DELETE" and answer.status == 200), (route, holder)

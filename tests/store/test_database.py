@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, insert, inspect, select, text
 
 from llmops.errors import ConfigError, StoreUnavailable
+from llmops.store import migrate
 from llmops.store.database import Database
 from llmops.store.tables import metadata, tenants
 from tests.serving import ROOT, environment
@@ -42,6 +44,22 @@ def test_doing_it_again_changes_nothing(url: str, database: Database) -> None:
     again.ensure()
     assert (count(again), again.version("identity")) == (1, database.version("identity"))
     again.close()
+
+
+def test_keys_of_an_older_version_are_kept(url: str, database: Database) -> None:
+    """There and back again: rows from before a column get a value that means so."""
+    database.ensure()
+    add(database, "a")
+    with database.engine.begin() as connection:
+        command.downgrade(migrate._config(connection), "0001")
+        assert "version" not in {column["name"] for column in inspect(connection).get_columns("tenants")}
+    before = Database(url)
+    before.ensure()
+    with before.read() as connection:
+        assert connection.execute(select(tenants.c.id, tenants.c.version)).all() == [("a", 0)]
+    add(before, "b")
+    assert before.version("identity") > 0
+    before.close()
 
 
 def test_two_processes_that_start_together_migrate_once(url: str, database: Database) -> None:

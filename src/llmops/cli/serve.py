@@ -46,7 +46,7 @@ def serve(
 
 
 def refuse_public_address(settings: "Settings") -> None:
-    """Without an administrator's key only this machine may call: whoever reaches the port could spend money."""
+    """Unless there can be an administrator, only this machine may call: whoever reaches the port could spend money."""
     import ipaddress
 
     host = settings.server.host
@@ -54,28 +54,26 @@ def refuse_public_address(settings: "Settings") -> None:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if loopback or _has_admin_key(settings):
+    if loopback or any(issuer.gives_admin for issuer in settings.auth.jwt) or _has_admin_key(settings):
         return
     raise ConfigError(
         [
             f"server.host: {host!r}: there is no administrator's key yet, so everybody who reaches this address could "
             "spend on your provider accounts; make one with `llmops keys create NAME --role admin` and one for calls "
-            "with `llmops keys create NAME`, or use 127.0.0.1 (or ::1)"
+            "with `llmops keys create NAME`, configure a token issuer that can make administrators (auth.jwt), or use "
+            "127.0.0.1 (or ::1)"
         ]
     )
 
 
 def _has_admin_key(settings: "Settings") -> bool:
-    import time
-
     from ..app import open_identity
 
     identity = open_identity(settings)
     try:
-        keys = identity.registry.keys()
+        return identity.registry.has_active("admin")
     finally:
         identity.close()
-    return any(key.role == "admin" and key.state(time.time()) == "active" for key in keys)
 
 
 def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:

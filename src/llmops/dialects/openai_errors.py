@@ -15,6 +15,7 @@ _TYPES: dict[Kind, str] = {
     "authentication": "authentication_error",
     "permission": "permission_error",
     "rate_limit": "rate_limit_error",
+    "billing": "insufficient_quota",
     "upstream": "upstream_error",
     "overloaded": "overloaded_error",
     "timeout": "timeout_error",

@@ -3,14 +3,19 @@
 While there is no key, whoever calls from this machine is its administrator. From the first key on everything needs one.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ..clock import Clock
 from ..errors import Forbidden
-from ..identity.key import CONTROL_ROLES, Key, Role
+from ..identity.key import CONTROL_ROLES, TOKEN_PREFIX, Key, Role
 from ..identity.keyring import Keyring
 from .asgi import Scope
 from .data_plane import credential_of
+
+if TYPE_CHECKING:
+    from ..identity.jwt import TokenVerifier
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -26,8 +31,9 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Access:
-    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) -> None:
         self._keyring = keyring
+        self._tokens = tokens
         self._clock = clock
 
     def caller(self, scope: Scope, least: Role) -> Caller:
@@ -36,16 +42,20 @@ class Access:
         if key is None:
             return Caller("admin", None)
         if key.role not in CONTROL_ROLES or CONTROL_ROLES.index(key.role) < CONTROL_ROLES.index(least):
-            raise Forbidden(f"this needs the role {least!r}; the API key {key.id} has the role {key.role!r}")
+            raise Forbidden(f"this needs the role {least!r}; {key.shown} has the role {key.role!r}")
         return Caller(key.role, None if key.role == "admin" else key.tenant, key)
 
     def any_key(self, scope: Scope) -> Key | None:
-        """The key of a request that needs one of any role; None for this machine's own while there are no keys."""
+        """The key of a request that needs one of any role, or what stands for its token; None for this machine's own
+        while there are no keys."""
         if self._keyring.open:
             client = scope.get("client")
             self._keyring.check_local(client[0] if client else None)
             return None
-        return self._keyring.identify(credential_of(dict(scope["headers"])), self._clock.now_s())
+        credential, now_s = credential_of(dict(scope["headers"])), self._clock.now_s()
+        if self._tokens is not None and credential is not None and credential.startswith(TOKEN_PREFIX):
+            return self._tokens.identify(credential, now_s).key
+        return self._keyring.identify(credential, now_s)
 
     def visible_models(self, key: Key | None, names: list[str]) -> list[str]:
         """The model names that a key may use."""

@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
+from math import ceil
 from typing import Protocol
 
 from ..clock import Clock, Ids
 from ..dialects.dialect import ClientDialect, Dialect
-from ..errors import BodyTooLarge, InternalError, LLMOpsError, internal_error
+from ..errors import BodyTooLarge, InternalError, LimitReached, LLMOpsError, internal_error
 from ..telemetry.metrics import Metrics
 from ..telemetry.record import RefusedRequest
 from ..ticker import Ticker
@@ -20,6 +21,8 @@ from ..types import Call, Handler, Operation, Reply
 from .asgi import EVENT_STREAM, JSON, Headers, Message, Receive, Scope, Send, send_body
 from .client_watch import ClientWatch
 from .intake import Arrival, arrive, check_headers, check_nesting, discard_rest, read_body
+from .labels import read_labels
+from .limit_headers import limit_headers
 
 _log = logging.getLogger(__name__)
 _LARGE_BYTES = 500_000
@@ -135,7 +138,7 @@ class DataPlane:
             await asyncio.to_thread(check_nesting, body, self.limits.nesting_limit)
         view = dialect.view(body)
         client = scope.get("client")
-        return Call(
+        call = Call(
             operation=operation,
             body=body,
             view=view,
@@ -151,6 +154,8 @@ class DataPlane:
             client_ip=client[0] if client else None,
             allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
         )
+        read_labels(headers, call)
+        return call
 
     async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive, send: Send) -> None:
         watch = ClientWatch(receive, self._ticker)
@@ -200,6 +205,8 @@ def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
         headers.append((b"x-llmops-deployment", _deployment_header(call.deployment.name)))
     if call.dropped:
         headers.append((b"x-llmops-dropped", _header_value(", ".join(call.dropped))))
+    if call.headroom is not None:
+        headers += limit_headers(call.headroom)
     return headers + reply.headers
 
 
@@ -255,7 +262,9 @@ async def _send_error(error: LLMOpsError, dialect: ClientDialect, arrival: Arriv
     if dialect.name in _ANTHROPIC:
         headers.append((b"request-id", arrival.request_id.encode()))
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
+        headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after_s))))
+    if isinstance(error, LimitReached) and error.headroom is not None:
+        headers += limit_headers(error.headroom)
     if error.status in (413, 431):  # the rest of the request is not worth reading
         headers.append((b"connection", b"close"))
     await send_body(send, error.status, headers, dialect.write_error(error, arrival.request_id))

@@ -9,11 +9,13 @@ from .repository import IdentityRepository
 
 
 class IdentityDirectory:
-    def __init__(self, database: Database, pepper: bytes, clock: Clock, *, refresh_s: float) -> None:
+    def __init__(
+        self, database: Database, pepper: bytes, clock: Clock, *, refresh_s: float, may_open: bool = True
+    ) -> None:
         repository = IdentityRepository(database)
         self._database = database
         self.registry = KeyRegistry(repository, pepper, clock)
-        self.keyring = Keyring(pepper)
+        self.keyring = Keyring(pepper, may_open=may_open)
         self.refresher = KeyringRefresher(self.keyring, repository, period_s=refresh_s)
 
     async def aclose(self) -> None:

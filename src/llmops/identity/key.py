@@ -1,5 +1,6 @@
 """Tenants and keys, as everything but the database sees them."""
 
+import re
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,9 @@ before: look at the own tenant, change it, administer all tenants."""
 
 CONTROL_ROLES: tuple[Role, ...] = ("viewer", "editor", "admin")
 DEFAULT_TENANT = "default"
+TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+TOKEN_PREFIX = "eyJ"
+"""How every JSON Web Token begins, and no API key: the base64 of ``{"``, its header's first characters."""
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +27,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
+class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # a million of them must not slow the collector
     """A credential's owner, powers and life. Times are seconds since the epoch; empty ``operations`` or ``models``
     mean all of them. ``models`` may hold patterns with ``*``.
 
@@ -42,6 +46,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at_s: float | None = None
     previous_digest: bytes | None = None
     previous_until_s: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """The key in a sentence. One that stands for tokens has the id ``jwt:<issuer's name>`` and no secret."""
+        return f"the API key {self.id}" if self.digest else f"the token of {self.name}"
 
     def state(self, now_s: float) -> Literal["active", "expired", "revoked"]:
         if self.revoked_at_s is not None:  # whoever revoked it may have a clock that is ahead

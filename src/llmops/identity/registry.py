@@ -3,7 +3,6 @@
 Methods block on the database: call them from a thread. A secret leaves here once, in the credential that is returned.
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -12,11 +11,10 @@ import msgspec
 from ..clock import Clock
 from ..errors import Conflict, InvalidRequest, NotFound
 from ..types import Operation
-from .key import DEFAULT_TENANT, Key, Role, Tenant
+from .key import DEFAULT_TENANT, TENANT_ID, Key, Role, Tenant
 from .repository import IdentityRepository
 from .secret import Credential, Digester, is_public_id, mint
 
-_TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_NAME_CHARS = 200
 _MAX_LIFE_S = 100 * 365.25 * 86400
 _MAX_GRACE_S = 30 * 86400
@@ -30,7 +28,7 @@ class KeyRegistry:
 
     def create_tenant(self, tenant_id: str, name: str | None = None) -> Tenant:
         """A new tenant; its id is lower case letters, digits, ``-`` and ``_``."""
-        if not _TENANT_ID.fullmatch(tenant_id):
+        if not TENANT_ID.fullmatch(tenant_id):
             raise InvalidRequest(
                 f"a tenant's id has 1 to 64 of a-z, 0-9, '-' and '_', and begins with one of the first two; "
                 f"{tenant_id[:80]!r} does not",
@@ -118,7 +116,12 @@ class KeyRegistry:
 
     def keys(self, tenant: str | None = None) -> list[Key]:
         """All keys, or one tenant's, oldest first."""
-        return self._repository.keys(tenant) if tenant is None or _TENANT_ID.fullmatch(tenant) else []
+        return self._repository.keys(tenant) if tenant is None or TENANT_ID.fullmatch(tenant) else []
+
+    def has_active(self, role: Role) -> bool:
+        """Whether there is a key of that role that is in force."""
+        now_s = self._clock.now_s()
+        return any(key.state(now_s) == "active" for key in self._repository.keys_of_role(role))
 
     def tenants(self) -> list[Tenant]:
         return self._repository.tenants()
@@ -133,7 +136,7 @@ class KeyRegistry:
     @staticmethod
     def _check_tenant(tenant: str) -> None:
         """What cannot be a tenant's id is not looked for."""
-        if not _TENANT_ID.fullmatch(tenant):
+        if not TENANT_ID.fullmatch(tenant):
             raise NotFound(f"there is no tenant {tenant[:64]!r}", param="tenant")
 
 

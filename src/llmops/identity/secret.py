@@ -19,6 +19,7 @@ PREFIX = "sk"
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
 _ID_CHARS, _SECRET_CHARS = 12, 48
+TEXT_CHARS = len(PREFIX) + 1 + _ID_CHARS + 1 + _SECRET_CHARS
 _ID = re.compile(rf"[a-z0-9]{{{_ID_CHARS}}}")
 _FORMAT = re.compile(rf"{PREFIX}-({_ID.pattern})-([A-Za-z0-9]{{{_SECRET_CHARS}}})")
 _BLOCK_BYTES = 64

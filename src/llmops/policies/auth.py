@@ -1,25 +1,36 @@
 """Authentication and authorisation of calls: whose call it is, and whether its key may make it.
 
 Denies by default as soon as there is a key; while there is none the gateway serves its own machine only, whatever
-address it was bound to, and calls belong to the tenant ``default``.
+address it was bound to, and calls belong to the tenant ``default``. Where issuers of tokens are configured, what begins
+like a token is judged as one, and the call's user is the token's, whatever its body says.
 """
 
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from ..clock import Clock
+from ..identity.key import TOKEN_PREFIX
 from ..identity.keyring import Keyring
 from ..types import Call, Handler, Policy, Reply
 
+if TYPE_CHECKING:
+    from ..identity.jwt import TokenVerifier
 
-def auth(keyring: Keyring, clock: Clock) -> Policy:
-    """Set ``call.tenant`` and ``call.key_id``, or raise `Unauthenticated` or `Forbidden`."""
+
+def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) -> Policy:
+    """Set ``call.tenant`` and ``call.key_id`` (a token: and the user), or raise `Unauthenticated` or `Forbidden`."""
 
     def policy(handle: Handler) -> Handler:
         def authenticated(call: Call) -> Awaitable[Reply]:
-            if keyring.open:
+            credential = call.credential
+            if tokens is not None and credential is not None and credential.startswith(TOKEN_PREFIX):
+                holder = tokens.identify(credential, clock.now_s())
+                call.tenant, call.key_id, call.view.user = holder.key.tenant, holder.key.id, holder.user
+                keyring.check_call(holder.key, call.operation, call.view.model)
+            elif keyring.open:
                 keyring.check_local(call.client_ip)
             else:
-                key = keyring.identify(call.credential, clock.now_s())
+                key = keyring.identify(credential, clock.now_s())
                 call.tenant, call.key_id = key.tenant, key.id
                 keyring.check_call(key, call.operation, call.view.model)
             return handle(call)

@@ -63,6 +63,10 @@ def _sum(usages: list[Usage]) -> Usage:
         cached=sum(usage.cached for usage in usages),
         cache_write=sum(usage.cache_write for usage in usages),
         reasoning=sum(usage.reasoning for usage in usages),
+        prompt_audio=sum(usage.prompt_audio for usage in usages),
+        cached_audio=sum(usage.cached_audio for usage in usages),
+        completion_audio=sum(usage.completion_audio for usage in usages),
+        cache_write_1h=sum(usage.cache_write_1h for usage in usages),
         source=usages[-1].source,
     )
 

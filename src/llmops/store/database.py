@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, select, update
+from sqlalchemy import Connection, ScalarSelect, create_engine, event, select, update
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -97,13 +97,17 @@ class Database:
 
     @contextmanager
     def write(self, subject: str) -> Iterator[Connection]:
-        """A transaction that also moves the version counter of ``subject``, so that caches notice."""
+        """A transaction that also moves the version counter of ``subject``, so that caches notice.
+
+        The counter moves first: its row is locked until the end, so versions become visible in the order of their
+        numbers, and whoever has seen one has missed none before it. Rows are stamped with it through `version_of`.
+        """
         self.ensure()
         with _translated(self.shown_url), self._engine.begin() as connection:
-            yield connection
             connection.execute(
                 update(versions).where(versions.c.subject == subject).values(version=versions.c.version + 1)
             )
+            yield connection
 
     def version(self, subject: str) -> int:
         """A number that moves with every write of ``subject``; 0 for a database that does not exist yet.
@@ -115,6 +119,11 @@ class Database:
         with self.read() as connection:
             found = connection.execute(select(versions.c.version).where(versions.c.subject == subject)).scalar()
         return int(found or 0)
+
+    @staticmethod
+    def version_of(subject: str) -> ScalarSelect[int]:
+        """The counter of ``subject`` as a value within a query."""
+        return select(versions.c.version).where(versions.c.subject == subject).scalar_subquery()
 
     def close(self) -> None:
         self._engine.dispose()

@@ -1,6 +1,6 @@
 """The tables of this version. What changes them comes with a migration in ``migrations/versions/``."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, LargeBinary, MetaData, String, Table
 
 metadata = MetaData(
     naming_convention={
@@ -11,9 +11,10 @@ metadata = MetaData(
     }
 )
 
-#: Counts the writes of each subject, from a random beginning: what caches poll.
+#: Counts the writes of each subject, from a random beginning: what caches poll. A row's ``version`` is where the
+#: counter of its subject stood when it was last written; 0 was written before there were such columns.
 versions = Table(
-    "versions", metadata, Column("subject", String(40), primary_key=True), Column("version", Integer, nullable=False)
+    "versions", metadata, Column("subject", String(40), primary_key=True), Column("version", BigInteger, nullable=False)
 )
 
 tenants = Table(
@@ -23,6 +24,8 @@ tenants = Table(
     Column("name", String(200), nullable=False),
     Column("created_at_s", Float, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Index("ix_tenants_version", "version"),
 )
 
 api_keys = Table(
@@ -40,5 +43,7 @@ api_keys = Table(
     Column("revoked_at_s", Float),
     Column("previous_digest", LargeBinary(32)),
     Column("previous_until_s", Float),
+    Column("version", BigInteger, nullable=False, server_default="0"),
     Index("ix_api_keys_tenant", "tenant"),
+    Index("ix_api_keys_version", "version"),
 )

@@ -66,16 +66,36 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: int
     stream: bool = False
     user: str | None = None
+    tags: dict[str, str] = {}
+    cost_nanousd: int | None = 0
+    reserved_nanousd: int | None = 0
+    limits_over: list[str] = []
+    recovered: bool = False
     dropped_parameters: list[str] = []
     messages_masked: list[MaskedMessage] = []
 
 
+class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a call is charged: the tokens it is taken to have used, and money in nano-dollars.
+
+    None instead of an amount: the model has no known price. ``over`` names limits in shadow mode that would have
+    refused the call, and soft budgets that are used up.
+    """
+
+    usage: Usage
+    cost_nanousd: int | None
+    reserved_nanousd: int | None
+    over: tuple[str, ...] = ()
+
+
 class FinishedCall(msgspec.Struct, kw_only=True):
-    """A call that has ended, one way or the other. ``error`` is what ended it early."""
+    """A call that has ended, one way or the other. ``error`` is what ended it early; without a ``charge`` the call
+    went through no ledger."""
 
     call: Call
     reply: Reply | None = None
     error: LLMOpsError | None = None
+    charge: Charge | None = None
     ended_s: float
 
 
@@ -94,7 +114,7 @@ class RefusedRequest(msgspec.Struct, kw_only=True):
 
 def record_of_refused(refused: RefusedRequest) -> CallRecord:
     return CallRecord(
-        timestamp=_timestamp(refused.started_at_s),
+        timestamp=timestamp(refused.started_at_s),
         request_id=refused.request_id,
         trace_id=refused.trace_id,
         span_id=refused.span_id,
@@ -104,7 +124,7 @@ def record_of_refused(refused: RefusedRequest) -> CallRecord:
         provider=REFUSED,
         model=REFUSED,
         latency_ms=_ms(refused.latency_s),
-        token_usage=_token_usage(Usage(source="none")),
+        token_usage=token_usage(Usage(source="none")),
         error_type=refused.error.code,
         status=refused.error.status,
     )
@@ -117,8 +137,9 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
     status = error.status if error is not None else reply.status if reply is not None else 200
     deployment = call.deployment
     first_s = outcome.first_content_s if outcome is not None else None
+    charge = finished.charge or Charge(usage=usage_of(finished), cost_nanousd=0, reserved_nanousd=0)
     return CallRecord(
-        timestamp=_timestamp(call.started_at_s),
+        timestamp=timestamp(call.started_at_s),
         request_id=call.request_id,
         trace_id=call.trace_id,
         span_id=call.span_id,
@@ -134,7 +155,7 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         upstream_id=outcome.upstream_id if outcome is not None else None,
         latency_ms=_ms(finished.ended_s - call.started_s),
         ttft_ms=_ms(first_s - call.started_s) if first_s is not None else None,
-        token_usage=_token_usage(usage_of(finished)),
+        token_usage=token_usage(charge.usage),
         error_type=error.code if error is not None else None,
         finish_reason=outcome.finish_reason if outcome is not None else None,
         prompt_version=call.prompt_version,
@@ -145,18 +166,24 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         status=status,
         stream=call.view.stream,
         user=call.view.user[:256] if call.view.user else None,
+        tags=call.tags,
+        cost_nanousd=charge.cost_nanousd,
+        reserved_nanousd=charge.reserved_nanousd,
+        limits_over=list(charge.over),
         dropped_parameters=call.dropped,
         messages_masked=[_masked(message, hash_key, capture) for message in call.view.messages],
     )
 
 
-def usage_of(finished: FinishedCall) -> Usage:
+def usage_of(finished: FinishedCall, prompt_tokens: int | None = None) -> Usage:
     """The provider's count; an estimate of what went in and came out where it reported none, or nothing credible.
+
+    ``prompt_tokens`` is what was estimated before the call.
 
     A stream that was cut may have reported its input and not its output: what was seen is then the least that counts.
     """
     call, reply = finished.call, finished.reply
-    if reply is None or call.operation == "count_tokens":
+    if reply is None or reply.cached or call.operation == "count_tokens":
         return Usage(source="none")
     usage = reply.outcome.usage
     if usage.source == "provider" and min(usage.prompt, usage.completion, usage.cached, usage.reasoning) >= 0:
@@ -164,8 +191,9 @@ def usage_of(finished: FinishedCall) -> Usage:
     completion = estimate_tokens(reply.outcome.output_chars)
     if usage.source == "estimated" and usage.prompt >= 0:
         return msgspec.structs.replace(usage, completion=max(usage.completion, completion))
-    prompt = estimate_tokens(sum(len(message.content) for message in call.view.messages))
-    return Usage(prompt=prompt, completion=completion, source="estimated")
+    if prompt_tokens is None:
+        prompt_tokens = estimate_tokens(sum(len(message.content) for message in call.view.messages))
+    return Usage(prompt=prompt_tokens, completion=completion, source="estimated")
 
 
 def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:
@@ -175,7 +203,7 @@ def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessa
     return MaskedMessage(message.role[:32], digest, message.length)
 
 
-def _token_usage(usage: Usage) -> TokenUsage:
+def token_usage(usage: Usage) -> TokenUsage:
     return TokenUsage(
         prompt=usage.prompt,
         completion=usage.completion,
@@ -187,7 +215,7 @@ def _token_usage(usage: Usage) -> TokenUsage:
     )
 
 
-def _timestamp(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
     whole = int(seconds)
     return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -40,6 +41,8 @@ class RequestLog:
         self.written = 0
         self.dropped = 0
         self.failing: str | None = None
+        self.before_write: Callable[[bytes], None] | None = None
+        """Called with lines as soon as they are made, up to a flush before they are on disk."""
         self.after_flush: Callable[[], None] | None = None
         """Called in the background thread after each batch."""
         self._file = file
@@ -64,6 +67,11 @@ class RequestLog:
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._make_lines)
         self._ended.append(ended)
+
+    @property
+    def path(self) -> Path:
+        """The file that is written now; older ones lie beside it."""
+        return self._file.path
 
     @property
     def waiting(self) -> int:
@@ -122,9 +130,14 @@ class RequestLog:
         records = [self._record(item) for item in now]
         if self._on_batch is not None:
             self._on_batch(records)
-        self.dropped += max(0, len(records) - room)
-        records = records[:room]
-        self._lines.append(self._encoder.encode_lines(records))
+        lines = self._encoder.encode_lines(records)
+        if self.before_write is not None:
+            self.before_write(lines)
+        if len(records) > room:
+            self.dropped += len(records) - room
+            records = records[:room]
+            lines = self._encoder.encode_lines(records)
+        self._lines.append(lines)
         self._lines_count += len(records)
         if self._timer is None and self._flushing is None:
             self._timer = asyncio.get_running_loop().call_later(self._flush_interval_s, self._start_flush)

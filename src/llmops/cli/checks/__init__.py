@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .configuration import check_configuration
 from .finding import Finding
+from .issuers import check_issuers
 from .machine import check_clock, check_log_folder, check_packages, check_python
 from .network import check_port, check_upstreams
 
@@ -21,4 +22,5 @@ async def examine(file: Path | None, *, offline: bool = False) -> list[Finding]:
     findings.append(check_clock())
     if not offline:
         findings += await check_upstreams(models)
+        findings += await check_issuers(settings.auth.jwt if settings is not None else [])
     return findings

@@ -13,15 +13,19 @@ from .reasoning_details import read_details, write_reasoning
 
 class PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class WireUsage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None
@@ -99,23 +103,41 @@ def decode_raw(raw: msgspec.Raw) -> Any:
 
 
 def read_usage(wire: WireUsage) -> Usage:
-    """OpenAI's counts: cached tokens are part of the prompt, reasoning tokens part of the completion."""
+    """OpenAI's counts: cached tokens are part of the prompt, reasoning tokens part of the completion.
+
+    Where the total shows that reasoning was counted beside the completion, as xAI does, it is added.
+    """
     prompt_details, completion_details = wire.prompt_tokens_details, wire.completion_tokens_details
+    prompt, completion = wire.prompt_tokens or 0, wire.completion_tokens or 0
+    reasoning = (completion_details.reasoning_tokens if completion_details else None) or 0
+    if reasoning > 0 and wire.total_tokens == prompt + completion + reasoning:
+        completion += reasoning
     return Usage(
-        prompt=wire.prompt_tokens or 0,
-        completion=wire.completion_tokens or 0,
+        prompt=prompt,
+        completion=completion,
         cached=(prompt_details.cached_tokens if prompt_details else None) or wire.prompt_cache_hit_tokens or 0,
-        reasoning=(completion_details.reasoning_tokens if completion_details else None) or 0,
+        cache_write=(prompt_details.cache_write_tokens if prompt_details else None) or 0,
+        reasoning=reasoning,
+        prompt_audio=(prompt_details.audio_tokens if prompt_details else None) or 0,
+        completion_audio=(completion_details.audio_tokens if completion_details else None) or 0,
     )
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
+    prompt_details = {"cached_tokens": usage.cached}
+    completion_details = {"reasoning_tokens": usage.reasoning}
+    if usage.cache_write:
+        prompt_details["cache_write_tokens"] = usage.cache_write
+    if usage.prompt_audio:
+        prompt_details["audio_tokens"] = usage.prompt_audio
+    if usage.completion_audio:
+        completion_details["audio_tokens"] = usage.completion_audio
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.total,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "prompt_tokens_details": prompt_details,
+        "completion_tokens_details": completion_details,
     }
 
 

@@ -74,12 +74,21 @@ class _PromptFeedback(msgspec.Struct, rename="camel"):
     block_reason: str | None = None
 
 
+class _ModalityTokens(msgspec.Struct, rename="camel"):
+    modality: str | None = None
+    token_count: _Count = None
+
+
 class WireUsage(msgspec.Struct, rename="camel"):
     prompt_token_count: _Count = None
     cached_content_token_count: _Count = None
     tool_use_prompt_token_count: _Count = None
     candidates_token_count: _Count = None
     thoughts_token_count: _Count = None
+    prompt_tokens_details: list[_ModalityTokens] | None = None
+    cache_tokens_details: list[_ModalityTokens] | None = None
+    tool_use_prompt_tokens_details: list[_ModalityTokens] | None = None
+    candidates_tokens_details: list[_ModalityTokens] | None = None
 
 
 class WireResponse(msgspec.Struct, rename="camel"):
@@ -132,7 +141,14 @@ def read_usage(wire: WireUsage | None) -> Usage:
         completion=(wire.candidates_token_count or 0) + thoughts,
         cached=wire.cached_content_token_count or 0,
         reasoning=thoughts,
+        prompt_audio=_audio(wire.prompt_tokens_details) + _audio(wire.tool_use_prompt_tokens_details),
+        cached_audio=_audio(wire.cache_tokens_details),
+        completion_audio=_audio(wire.candidates_tokens_details),
     )
+
+
+def _audio(details: list[_ModalityTokens] | None) -> int:
+    return sum(each.token_count or 0 for each in details or () if each.modality == "AUDIO")
 
 
 UNFINISHED = "FINISH_REASON_UNSPECIFIED"

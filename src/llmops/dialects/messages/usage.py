@@ -3,7 +3,7 @@
 ``input_tokens`` leaves out what the cache served or stored, our `Usage.prompt` includes it. In a stream the input
 side comes with ``message_start`` and the cumulative output with ``message_delta``, which may repeat the input side.
 
-Not covered, because `Usage` has no place for it: the split of cache writes by lifetime, server tools' requests.
+Not covered, because `Usage` has no place for it: server tools' requests.
 """
 
 from typing import Annotated, Any
@@ -19,11 +19,16 @@ class _OutputDetails(msgspec.Struct):
     thinking_tokens: Count | None = None
 
 
+class _CacheCreation(msgspec.Struct):
+    ephemeral_1h_input_tokens: Count | None = None
+
+
 class WireUsage(msgspec.Struct):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
+    cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
 
 
@@ -36,6 +41,7 @@ def read_usage(wire: WireUsage | None, source: UsageSource = "provider") -> Usag
         completion=wire.output_tokens or 0,
         cached=cached,
         cache_write=cache_write,
+        cache_write_1h=(wire.cache_creation.ephemeral_1h_input_tokens if wire.cache_creation else None) or 0,
         reasoning=(wire.output_tokens_details.thinking_tokens if wire.output_tokens_details else None) or 0,
         source=source,
     )
@@ -49,6 +55,11 @@ def write_usage(usage: Usage) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.completion,
     }
+    if usage.cache_write_1h:
+        wire["cache_creation"] = {
+            "ephemeral_5m_input_tokens": max(usage.cache_write - usage.cache_write_1h, 0),
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        }
     if usage.reasoning:
         wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     return wire

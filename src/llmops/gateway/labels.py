@@ -1,0 +1,62 @@
+"""What a caller says about a call in headers of ours: for which user, for what purpose, how urgent.
+
+``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``.
+"""
+
+import re
+from typing import get_args
+
+from ..errors import InvalidRequest
+from ..types import Call, Priority
+
+USER = b"x-llmops-user"
+TAGS = b"x-llmops-tags"
+PRIORITY = b"x-llmops-priority"
+_MAX_TAGS = 10
+_MAX_USER_CHARS = 256
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_MAX_VALUE_CHARS = 100
+_PRIORITIES: dict[bytes, Priority] = {each.encode(): each for each in get_args(Priority)}
+
+
+def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
+    """Set ``call.tags``, ``call.priority`` and, where the body names none, the user; `InvalidRequest` for nonsense."""
+    user = headers.get(USER)
+    if user is not None and call.view.user is None:
+        call.view.user = _text("x-llmops-user", user, _MAX_USER_CHARS)
+    tags = headers.get(TAGS)
+    if tags is not None:
+        call.tags = _read_tags(tags)
+    priority = headers.get(PRIORITY)
+    if priority is not None:
+        known = _PRIORITIES.get(priority.strip().lower())
+        if known is None:
+            raise InvalidRequest(f"x-llmops-priority must be low, normal or high, not {priority[:40]!r}")
+        call.priority = known
+
+
+def _read_tags(header: bytes) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for part in _text("x-llmops-tags", header, 4096).split(","):
+        if not part.strip():
+            continue
+        name, equals, value = (side.strip() for side in part.partition("="))
+        if not equals or not _NAME.fullmatch(name) or not 0 < len(value) <= _MAX_VALUE_CHARS:
+            raise InvalidRequest(
+                f"x-llmops-tags is a list such as 'feature=search, env=prod', with values of 1 to {_MAX_VALUE_CHARS} "
+                f"characters; {part.strip()[:80]!r} is not such a pair"
+            )
+        tags[name] = value
+    if len(tags) > _MAX_TAGS:
+        raise InvalidRequest(f"x-llmops-tags holds {len(tags)} tags; at most {_MAX_TAGS} are kept")
+    return tags
+
+
+def _text(name: str, value: bytes, limit: int) -> str:
+    try:
+        text = value.decode().strip()
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest(f"{name} must be UTF-8") from exc
+    if not 0 < len(text) <= limit or not text.isprintable():
+        raise InvalidRequest(f"{name} must be 1 to {limit} printable characters")
+    return text
