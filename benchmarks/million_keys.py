@@ -41,7 +41,7 @@ PEPPER = "a pepper for the benchmark's keys alone"
 TENANTS = 1000
 REVOCATIONS = 6
 QUIET_S = 3.0
-START_LIMIT_S = 120.0
+LIMIT_S = 60.0
 SETTLE_S = 1.2  # more than one turn of the refresher
 
 
@@ -72,7 +72,7 @@ def measure(folder: Path, url: str, count: int) -> list[tuple[str, str]]:
     }  # fmt: skip
     serve = [sys.executable, "-m", "llmops", "serve", "--port", str(port)]
     with running("gateway", serve, folder=folder, env=environment) as gateway:
-        ready_s = wait_until_ready(gateway, port, "/ready", START_LIMIT_S)
+        ready_s = wait_until_ready(gateway, port, "/ready", LIMIT_S)
         rows = [
             ("start to `/ready`", f"{ready_s:.2f} s"),
             ("resident memory, and its peak", f"{gateway.resident_mib():.0f} MiB, {peak_mib(gateway):.0f} MiB"),
@@ -166,10 +166,10 @@ def status_of(connection: HTTPConnection, key: str) -> int:
 def seconds_until(port: int, key: str, status: int, begun_s: float) -> float:
     """From ``begun_s`` until calls with this key are answered with ``status``."""
     connection = HTTPConnection(HOST, port, timeout=30)
-    while status_of(connection, key) != status:
+    while (seen := status_of(connection, key)) != status:
         time.sleep(0.01)
-        if time.perf_counter() - begun_s > START_LIMIT_S:
-            raise SystemExit(f"calls with the key are not answered with {status} after {START_LIMIT_S:g} s")
+        if time.perf_counter() - begun_s > LIMIT_S:
+            raise SystemExit(f"calls with a key are answered with {seen} instead of {status} for {LIMIT_S:g} s")
     connection.close()
     return time.perf_counter() - begun_s
 
@@ -186,7 +186,7 @@ def revocation_s(shell: IdentityDirectory, port: int) -> float:
 def reload_s(database: Database, shell: IdentityDirectory, port: int) -> float:
     """Let the counter leap as another database's would, and wait for a key that was made after that."""
     with database.write("identity") as connection:
-        connection.execute(update(versions).values(version=1 + secrets.randbelow(2**62)))
+        connection.execute(update(versions).values(version=versions.c.version + 2**40))
     begun_s = time.perf_counter()
     _, credential = shell.registry.create_key(name="after the leap")
     return seconds_until(port, str(credential), 200, begun_s)

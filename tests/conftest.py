@@ -9,7 +9,7 @@ import pytest
 
 from llmops.settings import Settings
 from tests.fakes.gateway import settings_for
-from tests.store.engines import database, postgres, url  # noqa: F401 - fixtures
+from tests.store.engines import database, postgres, redis_alone, redis_always, url  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ from .providers.transport import Transport
 from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
 from .spend.desk import Desk
+from .spend.housekeeping import Housekeeping
 from .spend.rule import Rule, rules_of
 from .store.database import Database
 from .telemetry.hash_key import load_hash_key
@@ -200,10 +201,11 @@ class Stack:
     # --- what the control plane shows ---
 
     def status(self) -> dict[str, Any]:
-        log = self.parts.log
+        log, ledger = self.parts.log, self.parts.desk.ledger
         return {
             "version": __version__,
             "in_flight": self.parts.metrics.in_flight,
+            "ledger": {"open": ledger.open, "unwritten": ledger.unwritten, "failing": ledger.unwritable},
             "upstream_connections": self.parts.transport.open_connections,
             "log": {"written": log.written, "waiting": log.waiting, "dropped": log.dropped, "failing": log.failing},
             "not_in_effect": not_in_effect(self.settings),
@@ -238,6 +240,8 @@ class Stack:
     def degradations(self) -> list[str]:
         log = self.parts.log
         problems = [f"the request log cannot be written: {log.failing}"] if log.failing else []
+        if self.parts.desk.ledger.unwritable:
+            problems.append(f"the ledger's journal cannot be written: {self.parts.desk.ledger.unwritable}")
         return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
 
 
@@ -283,14 +287,18 @@ def build_gateway(
         mine = snapshot()
         return exposition(workers.together(mine) if workers else mine)
 
+    housekeeping = Housekeeping(parts.desk, lambda: _log_file(stack.settings), parts.clock)
+
     async def start() -> None:
         await identity.refresher.start()
+        await housekeeping.start()
         if tokens is not None:
             await tokens.start()
         if workers is not None:
             parts.log.after_flush = lambda: workers.publish(snapshot())
 
     async def stop() -> None:
+        await housekeeping.aclose()
         if tokens is not None:
             await tokens.aclose()
         await identity.aclose()
@@ -299,6 +307,8 @@ def build_gateway(
     def degradations() -> list[str]:
         failing = identity.refresher.failing
         problems = [f"keys cannot be refreshed: {failing}"] if failing else []
+        if housekeeping.failing:
+            problems.append(f"journals of a gateway that died cannot be recovered: {housekeeping.failing}")
         return stack.degradations() + problems + (tokens.problems() if tokens is not None else [])
 
     access = Access(identity.keyring, parts.clock, tokens)
@@ -381,11 +391,16 @@ def not_in_effect(settings: Settings) -> list[str]:
     return wanted
 
 
-def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestLog:
+def _log_file(settings: Settings) -> LogFile:
     log = settings.log
-    file = LogFile(
+    return LogFile(
         log.dir / LOG_NAME, rotate_bytes=log.rotate_megabytes * 1_000_000, rotate_age_s=log.rotate_hours * 3600
     )
+
+
+def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestLog:
+    log = settings.log
+    file = _log_file(settings)
     try:
         hash_key = load_hash_key(log.dir)
     except OSError as exc:

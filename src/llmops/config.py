@@ -47,6 +47,7 @@ CONTRACT_VARIABLES: Mapping[str, tuple[str, str]] = {
     "PROMPT_VERSION": ("prompts", "version"),
     "LOG_DIR": ("log", "dir"),
     "LLMOPS_DATABASE_URL": ("database", "url"),
+    "LLMOPS_REDIS_URL": ("redis", "url"),
 }
 
 

@@ -57,6 +57,14 @@ class _Rule(BaseModel):
             raise ValueError("names something twice")
         return value
 
+    @field_validator("where")
+    @classmethod
+    def _printable(cls, value: dict[str, str]) -> dict[str, str]:
+        for each in value.values():  # they are part of counters' names
+            if not each.isprintable():
+                raise ValueError(f"{each!r} holds characters that cannot be shown")
+        return value
+
 
 class LimitRuleSettings(_Rule):
     """A limit on how much may be asked for, in any of five measures; a call must fit into all of them."""

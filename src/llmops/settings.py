@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from .jwt_settings import JwtIssuerSettings
 from .price_settings import PriceSettings
+from .redis_settings import RedisSettings
 from .rule_settings import BudgetSettings, LimitRuleSettings
 
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
@@ -246,6 +247,7 @@ class Settings(_Section):
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()
 
     @field_validator("models", mode="before")
@@ -285,9 +287,11 @@ def masked(settings: Settings) -> dict[str, Any]:
         for deployment in model["deployments"]:
             deployment["headers"] = {name: "**********" for name in deployment["headers"]}
     shown["database"]["url"] = masked_url(settings.database.url)
+    if settings.redis.url is not None:
+        shown["redis"]["url"] = masked_url(settings.redis.url)
     return shown
 
 
 def masked_url(url: str) -> str:
-    """A database's address with its password, before the host or in the query, shown as ``**********``."""
+    """A server's address with its password, before the host or in the query, shown as ``**********``."""
     return _PASSWORD.sub(r"\1**********", url)

@@ -1,4 +1,6 @@
-"""Both engines under one fixture: ``url`` is a new, empty database in a file, or on a real PostgreSQL server."""
+"""Both engines under one fixture: ``url`` is a new, empty database in a file, or on a real PostgreSQL server. Redis
+has two: one server that is always there, and one for a test alone, to be killed.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +9,36 @@ import pytest
 
 from llmops.store.database import Database
 from tests.store.postgres import PostgresServer, binaries, postgres_server
+from tests.store.redis_server import RedisServer, binary, redis_server
+from tests.store.required import missing
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     programs = binaries()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        missing("PostgreSQL", "postgresql")
     with postgres_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_always() -> Iterator[RedisServer]:
+    """Shared by all tests: each takes a namespace of its own."""
+    program = binary()
+    if program is None:
+        missing("Redis", "redis-server")
+    with redis_server(program) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_alone() -> Iterator[RedisServer]:
+    """Durable, and this test's alone."""
+    program = binary()
+    if program is None:
+        missing("Redis", "redis-server")
+    with redis_server(program, durable=True) as server:
         yield server
 
 

@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: Debian's binaries, a temporary folder, a free port, nobody else's business.
 
 The server refuses to run as root, so as root it runs as the package's user ``postgres``. Where it is not installed the
-tests that need it are skipped, with the reason.
+tests that need it are skipped, with the reason, or fail where servers are required (`required`).
 """
 
 import os

@@ -3,7 +3,7 @@
 import typer
 
 from ..version import __version__
-from . import config, doctor, keys, serve, tenants
+from . import budgets, config, doctor, keys, limits, serve, tenants
 from .output import JsonFlag, print_json
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app.command("serve")(serve.serve)
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(limits.app, name="limits")
+app.add_typer(budgets.app, name="budgets")
 app.command("doctor")(doctor.doctor)
 
 

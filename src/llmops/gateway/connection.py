@@ -1,4 +1,5 @@
-"""A client's connection under uvicorn, with one change: keep-alive limits are kept by a shared, coarse timer.
+"""A client's connection under uvicorn, with two changes: keep-alive limits are kept by a shared, coarse timer, and
+responses are written by `GatewayResponse`.
 
 uvicorn sets an event-loop timer after every response and cancels it with the next request. On a busy gateway that is
 two of the dearest things a call does, for a limit that is nearly never reached.
@@ -8,9 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..ticker import Ticker
+from .response import GatewayResponse
 
 
 class _CoarseTimer:
@@ -56,6 +58,10 @@ class GatewayConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop = _CoarseLoop(self.loop, self.ticker)  # type: ignore[assignment]
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        GatewayResponse.take_over(cycle)
+        super()._start_asgi_task(cycle, app)
 
 
 def connection_class() -> type[GatewayConnection]:

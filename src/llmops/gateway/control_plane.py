@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..identity.directory import IdentityDirectory
+from ..spend.rule_directory import RuleDirectory
 from .access import Access
 from .asgi import Message, Receive, Scope, Send
 from .intake import read_body
@@ -29,10 +30,19 @@ class Inventory(Protocol):
 class ControlPlane:
     """An ASGI endpoint that becomes a FastAPI application on first use."""
 
-    def __init__(self, inventory: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        access: Access,
+        identity: IdentityDirectory,
+        rules: RuleDirectory | None = None,
+        *,
+        grace_s: float,
+    ) -> None:
         self._inventory = inventory
         self._access = access
         self._identity = identity
+        self._rules = rules
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -52,7 +62,7 @@ class ControlPlane:
         """The FastAPI application."""
         from .api.application import build
 
-        return build(self._inventory, self._access, self._identity, grace_s=self._grace_s)
+        return build(self._inventory, self._access, self._identity, self._rules, grace_s=self._grace_s)
 
 
 def _after(body: bytes, receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ class IdentityDirectory:
         self, database: Database, pepper: bytes, clock: Clock, *, refresh_s: float, may_open: bool = True
     ) -> None:
         repository = IdentityRepository(database)
-        self._database = database
+        self.database = database
         self.registry = KeyRegistry(repository, pepper, clock)
         self.keyring = Keyring(pepper, may_open=may_open)
         self.refresher = KeyringRefresher(self.keyring, repository, period_s=refresh_s)
@@ -24,4 +24,4 @@ class IdentityDirectory:
 
     def close(self) -> None:
         """Give the database up; enough where nothing was started."""
-        self._database.close()
+        self.database.close()

@@ -126,6 +126,10 @@ class KeyRegistry:
     def tenants(self) -> list[Tenant]:
         return self._repository.tenants()
 
+    def has_tenant(self, tenant_id: str) -> bool:
+        """Whether there is such a tenant, or will be without anybody's doing."""
+        return tenant_id == DEFAULT_TENANT or any(tenant.id == tenant_id for tenant in self._repository.tenants())
+
     def _active(self, key_id: str, tenant: str | None) -> Key:
         key = self.key(key_id, tenant)
         state = key.state(self._clock.now_s())

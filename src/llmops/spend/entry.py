@@ -16,7 +16,9 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
     log_size: int
 
 
-class Reserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Reserved(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="reserved", omit_defaults=True, gc=False
+):
     """A call that is about to go upstream, and what it is expected to use. ``nanousd`` None: no known price."""
 
     request_id: str

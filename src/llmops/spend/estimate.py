@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..telemetry.record import MAX_TOKENS
 from ..tokens import estimate_prompt
 from ..types import Call, Deployment, Usage
 from .output_lengths import OutputLengths
@@ -56,7 +57,7 @@ class Estimator:
             if view.max_tokens is not None and view.max_tokens < completion:
                 completion = max(0, view.max_tokens)
             if view.choices > 1:
-                completion *= view.choices
+                completion = min(completion * view.choices, MAX_TOKENS)
         nanousd: int | None = None
         for deployment in deployments:
             price = self._prices.find(deployment, view.model, call.started_at_s)

@@ -21,14 +21,15 @@ from ..errors import StoreUnavailable
 from ..store.counters.counters import Counters, Hold
 from ..store.journal import Journal
 from ..telemetry.record import Charge, FinishedCall, RefusedRequest
-from ..types import Call
+from ..types import Call, Usage
 from .entry import Opened, Reserved
 from .estimate import Estimate, Prices
 from .output_lengths import OutputLengths
-from .settlement import used
+from .settlement import as_estimated, used
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
+_RETRY_S = 1.0
 
 
 class Log(Protocol):
@@ -79,9 +80,12 @@ class Ledger:
         self._clock = clock
         self._enabled = enabled
         self._serve_unwritten = when_unwritable == "serve"
+        self._retry_s = 0.0
         self._open: dict[str, _Open] = {}
-        self._needed: tuple[int, int] | None = None
-        """How much the log has to have written, and may have dropped, before the journal's old file can go."""
+        self._needed: int | None = None
+        """How much the log has to have done with before the journal's old files can go."""
+        self._dropped_before = self._dropped_before_old = 0
+        """How much the log had dropped when the journal's present file, and the oldest of the old ones, was begun."""
 
     @property
     def open(self) -> int:
@@ -93,19 +97,12 @@ class Ledger:
         calls are to be refused then; the hold is given back."""
         line = b""
         if self._enabled and estimate.tokens:
-            line = _encode(_reserved(call, estimate)) + b"\n"
             try:
-                self._write(line)
-            except OSError as exc:
-                self._note_unwritable(exc)
-                if not self._serve_unwritten:
-                    self._counters.settle(hold, 0, 0)
-                    raise StoreUnavailable(
-                        "the ledger cannot be written, so that this call could not be accounted for; try again later"
-                    ) from exc
-                self.unwritten += 1
-            else:
-                self.unwritable = None
+                line = _encode(_reserved(call, estimate)) + b"\n"
+                self._write_reservation(line)
+            except BaseException:
+                self._counters.settle(hold, 0, 0)
+                raise
         self._open[call.request_id] = _Open(hold, estimate, line)
 
     def append(self, ended: FinishedCall | RefusedRequest) -> None:
@@ -118,11 +115,11 @@ class Ledger:
 
     def tidy(self) -> None:
         """Remove the journal's old file where the request log has caught up. Called now and then."""
-        if self._needed is not None and self._log.written + self._log.dropped >= self._needed[0]:
-            if self._log.dropped == self._needed[1]:
+        if self._needed is not None and self._log.written + self._log.dropped >= self._needed:
+            if self._log.dropped == self._dropped_before_old:
                 self._journal.forget()
-            else:  # it holds what the log has lost: a recovery will find it
-                self._journal.abandon()
+            else:  # It holds what the log has lost, for the next start: while we live, others of its calls are open.
+                self._journal.keep()
             self._needed = None
 
     def close(self) -> None:
@@ -130,17 +127,25 @@ class Ledger:
         self._journal.close(keep=bool(self._open or self._log.dropped or self._log.waiting))
 
     def _settle(self, ended: FinishedCall, opened: _Open) -> None:
-        call, hold, estimate = ended.call, opened.hold, opened.estimate
-        usage = used(ended, estimate)
-        cost: int | None = 0
-        if usage.source != "none" and call.deployment is not None:
-            price = self.prices.find(call.deployment, call.view.model, call.started_at_s)
-            cost = price.cost(usage) if price is not None else None
-            if usage.source == "provider" and call.model is not None:
-                self._lengths.observe(call.model, usage.completion // call.view.choices)
+        hold, estimate = opened.hold, opened.estimate
+        try:
+            usage, cost = self._bill(ended, estimate)
+        except Exception:  # noqa: BLE001 - a border: a defect in a price must lose neither a record nor a hold
+            _log.exception("call %s cannot be billed and is charged its estimate", ended.call.request_id)
+            usage, cost = as_estimated(estimate.prompt_tokens, estimate.completion_tokens), estimate.nanousd
         over = tuple(hold.meters[index].rule for index in hold.over) if hold.over else ()
         ended.charge = Charge(usage=usage, cost_nanousd=cost, reserved_nanousd=estimate.nanousd, over=over)
         self._counters.settle(hold, usage.total, cost or 0)
+
+    def _bill(self, ended: FinishedCall, estimate: Estimate) -> tuple[Usage, int | None]:
+        """What the call used, and what that costs; None where no price is known."""
+        call, usage = ended.call, used(ended, estimate)
+        if usage.source == "none" or call.deployment is None:
+            return usage, 0
+        price = self.prices.find(call.deployment, call.view.model, call.started_at_s)
+        if usage.source == "provider" and call.model is not None:
+            self._lengths.observe(call.model, usage.completion // call.view.choices)
+        return usage, price.cost(usage) if price is not None else None
 
     def note(self, lines: bytes) -> None:
         """Take lines that the request log is about to write: they settle their calls. Called by the log."""
@@ -151,8 +156,23 @@ class Ledger:
         except OSError as exc:  # they are about to be written anyway; only a crash before would charge the estimate
             self._note_unwritable(exc)
 
+    def _write_reservation(self, line: bytes) -> None:
+        try:
+            self._write(line)
+        except OSError as exc:
+            self._note_unwritable(exc)
+            if not self._serve_unwritten:
+                raise StoreUnavailable(
+                    "the ledger cannot be written, so that this call could not be accounted for; try again later"
+                ) from exc
+            self.unwritten += 1
+        else:
+            self.unwritable = None
+
     def _write(self, lines: bytes) -> None:
         if not self._journal.has_room(len(lines)):
+            if self._clock.monotonic_s() < self._retry_s:
+                raise OSError(self.unwritable)
             self._roll(len(lines))
         self._journal.write(lines)
 
@@ -166,9 +186,16 @@ class Ledger:
             opened = Opened(at_s=now_s, log_inode=0, log_size=0)
         self.tidy()
         lines = _encode(opened) + b"\n" + b"".join(each.line for each in self._open.values())
-        self._journal.begin(lines, size)
+        try:
+            self._journal.begin(lines, size)
+        except OSError:
+            self._retry_s = self._clock.monotonic_s() + _RETRY_S  # each attempt costs a good part of a millisecond
+            raise
         log = self._log
-        self._needed = (log.written + log.dropped + log.waiting, log.dropped)
+        if self._needed is None:
+            self._dropped_before_old = self._dropped_before
+        self._dropped_before = log.dropped
+        self._needed = log.written + log.dropped + log.waiting
 
     def _note_unwritable(self, exc: OSError) -> None:
         if self.unwritable is None:

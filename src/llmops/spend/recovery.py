@@ -2,17 +2,19 @@
 
 A line that was made and not written is written as it is. A call that was under way when its process died has a
 reservation only: nobody knows what it used, so it is charged its estimate and marked as such. Doing this twice, or by
-two processes at once, changes nothing: a journal is taken over under its lock, and what the log has already is left out.
+two processes at once, changes nothing: a journal is taken over under its lock, and what the log has is left out.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from ..store.journal import orphans, taken_over
+from ..store.journal import one_at_a_time, orphans, taken_over
 from ..telemetry.log_file import LogFile
 from ..telemetry.record import CallRecord, timestamp, token_usage
 from .entry import Entry, Opened, Reserved
@@ -73,7 +75,10 @@ _encode = msgspec.json.Encoder().encode
 def recover(folder: Path, log: LogFile, now_s: float) -> list[Recovered]:
     """Bring the log up to date with the journals in ``folder`` whose owners are gone. Raises `OSError` where the log
     cannot be written; the journals are then kept."""
+    if not orphans(folder):
+        return []
     with ExitStack() as stack:
+        stack.enter_context(one_at_a_time(folder))  # of one process there may be two journals, which belong together
         journals = _Journals()
         for path in orphans(folder):
             journals.read(stack.enter_context(taken_over(path)) or b"")
@@ -94,14 +99,19 @@ def recover(folder: Path, log: LogFile, now_s: float) -> list[Recovered]:
 def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[str]:
     """The request ids in the log behind the place where the journals began."""
     since_s = min((entry.at_s for entry in begun), default=0.0) - _CLOCK_TOLERANCE_S
-    for path in log_path.parent.glob(f"{log_path.stem}*{log_path.suffix}"):
-        with path.open("rb") as file:
-            status = path.stat()
-            if status.st_mtime < since_s:
+    seen: set[int] = set()
+    # The present file comes first: where a sibling rotates it meanwhile, it is found under its other name as well.
+    for path in chain([log_path], log_path.parent.glob(f"{log_path.stem}-*{log_path.suffix}")):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            sizes = [entry.log_size for entry in begun if entry.log_inode == status.st_ino]
+            is_older = status.st_mtime < since_s and not sizes and path != log_path  # clocks are set back
+            if is_older or status.st_ino in seen:
                 continue
-            # Where one journal began before this file, all of it counts.
-            marks = [entry.log_size if entry.log_inode == status.st_ino else 0 for entry in begun]
-            file.seek(min(marks, default=0))
+            seen.add(status.st_ino)
+            # Where one journal began before this file, all of it counts; so it does where it has been cut since.
+            mark = min(sizes) if sizes and len(sizes) == len(begun) else 0
+            file.seek(mark if mark <= status.st_size else 0)
             for line in file:
                 try:
                     yield _decode_line(line).request_id

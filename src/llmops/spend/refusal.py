@@ -65,7 +65,11 @@ def _over_rate(meter: Rate, needed: int, wait_s: float | None) -> str:
             f"the limit {meter.rule!r} of {rate} can never take this call, which needs about {needed} {unit}; "
             "shorten it, or lower its max_tokens"
         )
-    return f"the limit {meter.rule!r} of {rate} is reached; try again in {wait_s:.3g} s"
+    return f"the limit {meter.rule!r} of {rate} is reached; try again in {_seconds(wait_s)} s"
+
+
+def _seconds(wait_s: float) -> str:
+    return f"{wait_s:.3g}" if wait_s < 99.5 else f"{wait_s:.0f}"
 
 
 def _over_quota(meter: Quota, used: int, needed: int, now_s: float) -> str:

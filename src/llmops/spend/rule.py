@@ -18,7 +18,8 @@ from ..store.counters.meter import Concurrency, Meter, Quota, Rate, Unit, rate_p
 from ..store.counters.window import Window
 
 Dimension = Literal["tenant", "key", "user", "ip", "model"]
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
+"""Between the parts of a counter's name."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         values = [value_of(subject, dimension) for dimension in self.per]
         if None in values:
             return []
-        counter = _SEPARATOR.join((self.id, *map(str, values)))
+        counter = SEPARATOR.join((self.id, *map(str, values)))
         label = self.settings.name or _description(self.settings)
         if isinstance(self.settings, BudgetSettings):
             return [_budget_meter(self.settings, counter, label)]
@@ -112,7 +113,7 @@ def _description(entry: LimitRuleSettings | BudgetSettings) -> str:
 
 def _budget_meter(settings: BudgetSettings, counter: str, label: str) -> Quota:
     return Quota(
-        name=f"{counter}{_SEPARATOR}usd/{settings.window}",
+        name=f"{counter}{SEPARATOR}usd/{settings.window}",
         rule=label,
         unit=Unit.NANOUSD,
         limit=int(settings.usd * 10**9),
@@ -128,11 +129,11 @@ def _limit_meters(settings: LimitRuleSettings, counter: str, label: str) -> list
     def rate(unit: Unit, parts: tuple[int, int, int], burst: int | None) -> Rate:
         count, period_us, usual = parts
         burst = burst or usual
-        name = f"{counter}{_SEPARATOR}{unit.name.lower()}/{count}/{period_us}/{burst}"
+        name = f"{counter}{SEPARATOR}{unit.name.lower()}/{count}/{period_us}/{burst}"
         return Rate(name=name, rule=label, unit=unit, count=count, period_us=period_us, burst=burst, shadow=shadow)
 
     def quota(window: Window, limit: int) -> Quota:
-        name = f"{counter}{_SEPARATOR}tokens/{window}"
+        name = f"{counter}{SEPARATOR}tokens/{window}"
         return Quota(name=name, rule=label, unit=Unit.TOKENS, limit=limit, window=window, shadow=shadow)
 
     if settings.requests_per_second is not None:
@@ -142,7 +143,7 @@ def _limit_meters(settings: LimitRuleSettings, counter: str, label: str) -> list
     if settings.tokens_per_minute is not None:
         meters.append(rate(Unit.TOKENS, rate_per_minute(settings.tokens_per_minute), None))
     if settings.concurrent_calls is not None:
-        name = f"{counter}{_SEPARATOR}concurrent"
+        name = f"{counter}{SEPARATOR}concurrent"
         meters.append(Concurrency(name=name, rule=label, limit=settings.concurrent_calls, shadow=shadow))
     if settings.tokens_per_day is not None:
         meters.append(quota("day", settings.tokens_per_day))

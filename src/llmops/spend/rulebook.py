@@ -35,7 +35,7 @@ class Rulebook:
             return ()
         kind: tuple[str | None, ...] = (call.tenant, call.key_id, call.model)
         if self._by_user:
-            kind += ("user", call.view.user)
+            kind += ("user", _user(call))
         if self._by_ip:
             kind += ("ip", call.client_ip)
         if self._by_tag:
@@ -51,9 +51,14 @@ class Rulebook:
         subject = Subject(
             tenant=call.tenant,
             key=call.key_id,
-            user=call.view.user,
+            user=_user(call),
             ip=call.client_ip,
             model=call.model or "",
             tags=call.tags,
         )
         return tuple(meter for rule in self.rules for meter in rule.meters(subject))
+
+
+def _user(call: Call) -> str | None:
+    """As much of a user's name as records keep: counters and plans outlive the call, and a body may be long."""
+    return call.view.user[:256] if call.view.user is not None else None

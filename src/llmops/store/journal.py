@@ -34,6 +34,7 @@ class Journal:
         self._fd: int | None = None
         self._path: Path | None = None
         self._old: list[tuple[int, Path]] = []
+        self._kept: list[int] = []
 
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit; false before ``begin``."""
@@ -72,24 +73,26 @@ class Journal:
 
     def forget(self) -> None:
         """Remove the files before the present one."""
-        for _, path in self._old:
+        for fd, path in self._old:
             with suppress(FileNotFoundError):
                 os.unlink(path)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Leave the files before the present one as if this process had died: they hold what is still needed."""
-        for fd, _ in self._old:
             os.close(fd)
         self._old.clear()
 
+    def keep(self) -> None:
+        """Leave the files before the present one where they are until this process ends: somebody will need them."""
+        self._kept += [fd for fd, _ in self._old]
+        self._old.clear()
+
     def close(self, *, keep: bool) -> None:
-        """Let go of all files; unless ``keep``, they are no longer needed and removed."""
+        """Let go of all files; unless ``keep``, the latest are no longer needed and removed."""
         self._retire()
         if keep:
-            self.abandon()
-        else:
-            self.forget()
+            self.keep()
+        self.forget()
+        for fd in self._kept:
+            os.close(fd)
+        self._kept.clear()
 
     def _retire(self) -> None:
         if self._map is not None and self._fd is not None and self._path is not None:
@@ -105,7 +108,25 @@ def orphans(folder: Path) -> list[Path]:
         found = [path for path in folder.iterdir() if path.suffix == SUFFIX]
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda path: (path.stat().st_mtime if path.exists() else 0.0, path.name))
+    return sorted(found, key=lambda path: (_changed_s(path), path.name))
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # its owner has just removed it
+        return 0.0
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until nobody else takes over journals in ``folder``, and keep others waiting."""
+    fd = os.open(folder / "recovery.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -1,6 +1,22 @@
 """The tables of this version. What changes them comes with a migration in ``migrations/versions/``."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -46,4 +62,92 @@ api_keys = Table(
     Column("version", BigInteger, nullable=False, server_default="0"),
     Index("ix_api_keys_tenant", "tenant"),
     Index("ix_api_keys_version", "version"),
+)
+
+#: One row for every line of the request logs. ``tenant`` is NULL where a request was turned away before anybody was
+#: known; ``cost_nanousd`` is NULL where no price is known. ``tags`` is a JSON object with its names in order.
+calls = Table(
+    "calls",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("log_file", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("tenant", String(256)),
+    Column("key_id", String(256)),
+    Column("user", String(256)),
+    Column("operation", String(256), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("requested_model", String(256)),
+    Column("provider", String(256), nullable=False),
+    Column("deployment", String(256)),
+    Column("prompt_version", String(256)),
+    Column("release_id", String(256)),
+    Column("status", Integer, nullable=False),
+    Column("error_type", String(256)),
+    Column("stream", Boolean, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("recovered", Boolean, nullable=False),
+    Column("latency_ms", Float, nullable=False),
+    Column("ttft_ms", Float),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("usage_source", String(256), nullable=False),
+    Column("cost_nanousd", BigInteger),
+    Column("reserved_nanousd", BigInteger),
+    Column("tags", Text, nullable=False),
+    Index("ix_calls_started_at_ms", "started_at_ms"),
+    Index("ix_calls_tenant", "tenant", "started_at_ms"),
+)
+
+#: The calls of known tenants, summed up. ``group_id`` stands for key, user, model and tags together, which are too long
+#: and too often missing to be a key themselves.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("tenant", String(256), primary_key=True),
+    Column("group_id", Uuid, primary_key=True),
+    Column("key_id", String(256)),
+    Column("user", String(256)),
+    Column("model", String(256), nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: How far each file of a request log has been read. ``id`` is made of the file's first line, which names a call that
+#: no other file begins with: it stays the same when the file is renamed, moved or copied back.
+log_files = Table(
+    "log_files",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(256), nullable=False),
+    Column("read_bytes", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("unreadable", BigInteger, nullable=False),
+)
+
+#: Limits and budgets that are changed while gateways run. ``tenant`` is whose own rule it is, NULL for the operator's;
+#: ``settings`` has the shape that it has in a configuration.
+spend_rules = Table(
+    "spend_rules",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("tenant", String(64), ForeignKey("tenants.id")),
+    Column("settings", JSON, nullable=False),
+    Column("created_at_s", Float, nullable=False),
+    Index("ix_spend_rules_tenant", "tenant"),
 )

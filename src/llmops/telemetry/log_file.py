@@ -26,7 +26,7 @@ class LogFile:
         try:
             if self._is_due(fd, now_s):
                 fd = self._rotate(fd, now_s)
-            size = os.fstat(fd).st_size
+            size = _whole_lines(fd)
             try:
                 _write_all(fd, batch)
             except OSError:
@@ -46,7 +46,7 @@ class LogFile:
         while True:
             if self._fd is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+                self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             mine = os.fstat(self._fd)
             try:
@@ -85,6 +85,20 @@ def _born_s(path: Path, status: os.stat_result) -> float:
         return datetime.fromisoformat(stamp).timestamp()
     except (OSError, IndexError, ValueError):
         return status.st_mtime
+
+
+def _whole_lines(fd: int) -> int:
+    """The file's size, after half a line is taken off its end: whoever wrote it was killed in the middle of it."""
+    size = start = os.fstat(fd).st_size
+    if not size or os.pread(fd, 1, size - 1) == b"\n":
+        return size
+    found = -1
+    while start and found < 0:
+        end, start = start, max(0, start - 65_536)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+    size = start + found + 1
+    os.ftruncate(fd, size)
+    return size
 
 
 def _write_all(fd: int, data: bytes) -> None:

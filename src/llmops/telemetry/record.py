@@ -14,6 +14,9 @@ from ..errors import LLMOpsError
 from ..tokens import estimate_tokens
 from ..types import Call, MessageView, Reply, Usage
 
+MAX_TOKENS = 10**9
+"""More in one call is nobody's count: no window is a hundredth as large, and sums of such numbers fit nowhere."""
+
 REFUSED = "none"
 """Provider and model label of a request that never reached one."""
 
@@ -186,14 +189,30 @@ def usage_of(finished: FinishedCall, prompt_tokens: int | None = None) -> Usage:
     if reply is None or reply.cached or call.operation == "count_tokens":
         return Usage(source="none")
     usage = reply.outcome.usage
-    if usage.source == "provider" and min(usage.prompt, usage.completion, usage.cached, usage.reasoning) >= 0:
+    credible = _is_credible(usage)
+    if usage.source == "provider" and credible:
         return usage
     completion = estimate_tokens(reply.outcome.output_chars)
-    if usage.source == "estimated" and usage.prompt >= 0:
+    if usage.source == "estimated" and credible:
         return msgspec.structs.replace(usage, completion=max(usage.completion, completion))
     if prompt_tokens is None:
         prompt_tokens = estimate_tokens(sum(len(message.content) for message in call.view.messages))
     return Usage(prompt=prompt_tokens, completion=completion, source="estimated")
+
+
+def _is_credible(usage: Usage) -> bool:
+    counts = (
+        usage.prompt,
+        usage.completion,
+        usage.cached,
+        usage.cache_write,
+        usage.reasoning,
+        usage.prompt_audio,
+        usage.cached_audio,
+        usage.completion_audio,
+        usage.cache_write_1h,
+    )
+    return min(counts) >= 0 and max(counts) <= MAX_TOKENS
 
 
 def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:

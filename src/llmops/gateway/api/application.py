@@ -8,15 +8,23 @@ from starlette.exceptions import HTTPException
 from ...dialects.openai_errors import error_object
 from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
 from ...identity.directory import IdentityDirectory
+from ...spend.rule_directory import RuleDirectory
 from ...version import __version__
 from ..access import Access
 from ..control_plane import Inventory
-from . import inventory, keys
+from . import inventory, keys, limits
 from .documentation import add_documentation
 from .roles import check_all_guarded, roles_of
 
 
-def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grace_s: float) -> FastAPI:
+def build(
+    shown: Inventory,
+    access: Access,
+    identity: IdentityDirectory,
+    rules: RuleDirectory | None = None,
+    *,
+    grace_s: float,
+) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
     app = FastAPI(
         title="LLMOps Lab control plane",
@@ -28,6 +36,8 @@ def build(shown: Inventory, access: Access, identity: IdentityDirectory, *, grac
     app.state.access = access
     app.include_router(inventory.router(shown))
     app.include_router(keys.router(identity, grace_s=grace_s))
+    if rules is not None:
+        app.include_router(limits.router(rules))
     add_documentation(app, roles_of(app))
     check_all_guarded(app)
 

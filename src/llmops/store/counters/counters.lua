@@ -1,7 +1,8 @@
 -- The counters in Redis: a batch of operations, each of which happens wholly or not at all. Semantics as in local.py.
 --
 -- KEYS[1]  the marker: it is there while this Redis holds what the ledger knows (set by the operation `mark`)
--- ARGV     the prefix of all keys, the longest time of a call in microseconds, the batch (MessagePack)
+-- ARGV     the prefix of all keys, the longest time of a call in microseconds, the batch (MessagePack); for
+--          simulations the time: seconds, microseconds
 -- answer   MessagePack: now_us, 1 where the marker is there, {day, week, month, total}, {one result per operation}
 --
 -- Keys behind the prefix:
@@ -22,7 +23,7 @@ local RELEASED_S = 600
 local call, format, floor = redis.call, string.format, math.floor
 local prefix, lease_us, batch = ARGV[1], tonumber(ARGV[2]), cmsgpack.unpack(ARGV[3])
 
-local time = call('TIME')
+local time = ARGV[4] and { ARGV[4], ARGV[5] } or call('TIME')
 local now_s = tonumber(time[1])
 local now_us = now_s * 1000000 + tonumber(time[2])
 local marked = call('EXISTS', KEYS[1]) == 1

@@ -1,14 +1,15 @@
 """What limits and budgets need of counters: take from many at once or from none, and put right afterwards.
 
-One contract for the in-process counters and those in Redis; ``tests/contract`` runs the same cases on both.
+One contract for the in-process counters and those in Redis; ``tests/contract`` runs the same cases on both. Both also
+have ``used(meters)`` and ``raise_to(used, meters)`` for quotas, which those in Redis answer later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from .meter import Amounts, Meter, Quota
+from .meter import Amounts, Meter
 
 
 class Hold(msgspec.Struct, kw_only=True, eq=False):
@@ -43,18 +44,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 class Counters(Protocol):
     """Counts of this process or of many. ``settle`` is called exactly once for every hold."""
 
-    def reserve(self, request_id: str, meters: Sequence[Meter], amounts: Amounts) -> Hold | Refused:
-        """Take ``amounts`` from all meters, or from none."""
+    def reserve(
+        self, request_id: str, meters: Sequence[Meter], amounts: Amounts
+    ) -> Hold | Refused | Awaitable[Hold | Refused]:
+        """Take ``amounts`` from all meters, or from none. `StoreUnavailable` where they cannot be asked and a meter is
+        not to be passed without."""
         ...
 
     def settle(self, hold: Hold, tokens: int, nanousd: int) -> None:
         """Replace what was held by what was used, and free the place among concurrent calls. Requests stay counted."""
-        ...
-
-    def used(self, meters: Sequence[Quota]) -> list[int]:
-        """What is used of quotas in their present windows, reservations included."""
-        ...
-
-    def raise_to(self, used: Mapping[str, int], meters: Sequence[Quota]) -> None:
-        """Bring quotas up to at least these uses, by meter name: after a start, or when a store lost its memory."""
         ...

@@ -8,10 +8,10 @@ from enum import IntEnum
 
 import msgspec
 
-from .window import Window
+from .window import Window, end_of
 
 MAX_EXACT = 2**53
-"""Up to here Lua's numbers, which are doubles, are exact; no count may go beyond."""
+"""Up to here Lua's numbers, which are doubles, are exact. A rate's debt stops there, in Redis and in-process."""
 _S_IN_US = 1_000_000
 
 
@@ -83,6 +83,16 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 Meter = Rate | Quota | Concurrency
+
+
+def wait_s(meter: Meter, reading: int, amounts: Amounts, now_s: float) -> float | None:
+    """Seconds until a call that takes ``amounts`` may fit; None when it never will, or nobody knows."""
+    if isinstance(meter, Rate):
+        return meter.wait_s(reading, amounts[meter.unit])
+    if isinstance(meter, Quota):
+        end_s = end_of(meter.window, now_s)
+        return end_s - now_s if end_s is not None and amounts[meter.unit] <= meter.limit else None
+    return None
 
 
 def rate_per_second(count: float) -> tuple[int, int, int]:
