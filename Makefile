@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format types eval log-check bench bench-setup conformance docs lock clean
+.PHONY: help serve test soak lint format types eval log-check bench bench-keys bench-setup conformance docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ serve: $(RUN) ## start the gateway, by default with the mock provider (ARGS="--p
 
 test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+soak: $(DEV) ## run the tests that take minutes
+	$(BIN)/python -m pytest -m soak --timeout=3600 $(ARGS)
 
 lint: $(DEV) ## ruff, and pylint with its bar of 8.0
 	$(BIN)/ruff check src tests evals benchmarks docs .ci
@@ -40,6 +43,9 @@ log-check: $(RUN) ## is every line of the request log well-formed?
 
 bench: $(DEV) ## measure the gateway; results in benchmarks/results/
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-keys: $(DEV) ## measure a gateway that knows a million keys (ARGS="--postgres")
+	$(BIN)/python -m benchmarks.million_keys $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup

@@ -37,6 +37,20 @@ def test_batches_are_appended(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "er" / "g.jsonl").stat().st_mode & 0o007 == 0
 
 
+@pytest.mark.parametrize("torn", [b"{", b'{"half":' + b"x" * 200_000])
+@pytest.mark.parametrize("whole", [b"", b'{"whole":1}\n'])
+@pytest.mark.parametrize("rotate_bytes", [1, 10_000_000])
+def test_half_a_line_of_a_writer_that_was_killed_is_taken_off(
+    torn: bytes, whole: bytes, rotate_bytes: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "gateway.jsonl"
+    path.write_bytes(whole + torn)
+    file = log_file(path, rotate_bytes=rotate_bytes)
+    file.append(b'{"next":2}\n', NOW_S)
+    file.close()
+    assert sorted(all_lines(tmp_path)) == sorted([*whole.splitlines(keepends=True), b'{"next":2}\n'])
+
+
 def test_it_is_rotated_by_size(tmp_path: Path) -> None:
     file = log_file(tmp_path / "g.jsonl", rotate_bytes=100)
     for number in range(50):

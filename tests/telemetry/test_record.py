@@ -37,6 +37,9 @@ CONTRACT = [
     "json_valid",
     "status",
     "stream",
+    "user",
+    "tags",
+    "cost_nanousd",
     "messages_masked",
 ]
 
@@ -85,6 +88,11 @@ def test_a_whole_record() -> None:
         "status": 200,
         "stream": False,
         "user": "u-1",
+        "tags": {},
+        "cost_nanousd": 0,
+        "reserved_nanousd": 0,
+        "limits_over": [],
+        "recovered": False,
         "dropped_parameters": [],
         "messages_masked": [{"role": "user", "content_hash": digest, "content_length": len(SECRET_WORDS)}],
     }
@@ -142,6 +150,10 @@ USED = Usage(prompt=7, completion=5)
         (USED, 0, USED),
         (Usage(source="none"), 40, Usage(prompt=8, completion=10, source="estimated")),
         (Usage(prompt=-1, completion=5), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=7, completion=5, prompt_audio=10**10), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=7, completion=2**70), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=2**62, source="estimated"), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(prompt=7, completion=1), 4000, Usage(prompt=7, completion=1)),  # it is the provider who sends the bill
         (Usage(prompt=9, completion=1, source="estimated"), 40, Usage(prompt=9, completion=10, source="estimated")),
     ],
 )

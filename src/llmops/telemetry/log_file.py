@@ -1,8 +1,8 @@
 """The request log's file: whole batches of lines appended under a lock, rotated without losing one.
 
 Every append takes an exclusive lock on the file, so that several processes may share it; whoever finds that the path
-names another file now (somebody rotated) opens that one. A write that the disk cuts short is taken back in full, so a
-line is in the log whole or not at all. Not covered: file systems without working ``flock`` (some NFS).
+names another file now (somebody rotated) opens that one. A write that the disk cuts short is taken back in full, and
+one that was cut by the end of its process by the next, so a line is in the log whole or not at all. Not covered: file systems without working ``flock`` (some NFS).
 """
 
 import fcntl
@@ -24,9 +24,10 @@ class LogFile:
         """Append whole lines; rotate first where the file has grown too large or too old."""
         fd = self._locked()
         try:
+            _take_off_half_a_line(fd)
             if self._is_due(fd, now_s):
                 fd = self._rotate(fd, now_s)
-            size = _whole_lines(fd)
+            size = os.fstat(fd).st_size
             try:
                 _write_all(fd, batch)
             except OSError:
@@ -87,18 +88,16 @@ def _born_s(path: Path, status: os.stat_result) -> float:
         return status.st_mtime
 
 
-def _whole_lines(fd: int) -> int:
-    """The file's size, after half a line is taken off its end: whoever wrote it was killed in the middle of it."""
-    size = start = os.fstat(fd).st_size
-    if not size or os.pread(fd, 1, size - 1) == b"\n":
-        return size
+def _take_off_half_a_line(fd: int) -> None:
+    """At the file's end: whoever wrote it was killed in the middle of it, and the next line would be spoilt too."""
+    start = os.fstat(fd).st_size
+    if not start or os.pread(fd, 1, start - 1) == b"\n":
+        return
     found = -1
     while start and found < 0:
         end, start = start, max(0, start - 65_536)
         found = os.pread(fd, end - start, start).rfind(b"\n")
-    size = start + found + 1
-    os.ftruncate(fd, size)
-    return size
+    os.ftruncate(fd, start + found + 1)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -52,11 +52,17 @@ class Tally(msgspec.Struct):
     latency: Histogram = msgspec.field(default_factory=Histogram)
     ttft: Histogram = msgspec.field(default_factory=Histogram)
     tokens: list[int] = msgspec.field(default_factory=lambda: [0] * len(TOKEN_TYPES))
+    cost_nanousd: int = 0
+    unpriced: int = 0
+    limits_over: int = 0
 
     def add(self, other: "Tally") -> None:
         self.latency.add(other.latency)
         self.ttft.add(other.ttft)
         self.tokens = [mine + theirs for mine, theirs in zip(self.tokens, other.tokens, strict=True)]
+        self.cost_nanousd += other.cost_nanousd
+        self.unpriced += other.unpriced
+        self.limits_over += other.limits_over
 
 
 class Snapshot(msgspec.Struct):
@@ -93,6 +99,12 @@ class Metrics:
                 tokens[2] += usage.cached
                 tokens[3] += usage.cache_write
                 tokens[4] += usage.reasoning
+                if record.cost_nanousd is None:
+                    tally.unpriced += 1
+                else:
+                    tally.cost_nanousd += record.cost_nanousd
+                if record.limits_over:
+                    tally.limits_over += 1
 
     def snapshot(self, *, log_written: int = 0, log_dropped: int = 0, log_waiting: int = 0) -> Snapshot:
         with self._lock:
@@ -147,6 +159,11 @@ class _Families:
             "Tokens; cached and cache_write are part of prompt, reasoning of completion.",
             labels=(*names, "type"),
         )
+        cost = CounterMetricFamily("llm_cost_usd", "What calls cost, in US dollars.", labels=names)
+        unpriced = CounterMetricFamily("llm_unpriced_calls", "Calls of a model without a known price.", labels=names)
+        over = CounterMetricFamily(
+            "llm_calls_over_limits", "Calls let pass over a limit in shadow mode or a soft budget.", labels=names
+        )
         for joined, tally in sorted(self._snapshot.tallies.items()):
             labels = joined.split("\x1f")
             requests.add_metric(labels, sum(tally.latency.counts))
@@ -156,7 +173,12 @@ class _Families:
             for kind, count in zip(TOKEN_TYPES, tally.tokens, strict=True):
                 if count:
                     tokens.add_metric([*labels, kind], count)
-        yield from (requests, latency, ttft, tokens)
+            cost.add_metric(labels, tally.cost_nanousd / 1e9)
+            if tally.unpriced:
+                unpriced.add_metric(labels, tally.unpriced)
+            if tally.limits_over:
+                over.add_metric(labels, tally.limits_over)
+        yield from (requests, latency, ttft, tokens, cost, unpriced, over)
         yield GaugeMetricFamily("llm_requests_in_flight", "Calls under way.", value=self._snapshot.in_flight)
         yield CounterMetricFamily(
             "llmops_log_records_written", "Lines in the request log.", value=self._snapshot.log_written
