@@ -17,6 +17,7 @@ from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VAR
 from llmops.dialects.registry import DIALECTS
 from llmops.jwt_settings import JwtIssuerSettings
 from llmops.price_settings import PriceSettings
+from llmops.rule_settings import BudgetSettings, LimitRuleSettings
 from llmops.settings import DeploymentSettings, MockSettings, ModelSettings, Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -54,6 +55,12 @@ def settings_page() -> str:
         "### `mock` of a deployment",
         (MockSettings.__doc__ or "").strip(),
         _table(MockSettings),
+        "## A rule in `limits.rules`",
+        f"{(LimitRuleSettings.__doc__ or '').strip()} See [limits and budgets](../how-to/limits-and-budgets.md).",
+        _table(LimitRuleSettings),
+        "## A budget in `budgets`",
+        (BudgetSettings.__doc__ or "").strip(),
+        _table(BudgetSettings),
         "## `prices`",
         "Prices by public model name (or pattern with `*`; an exact name wins, then the longest pattern), in USD per "
         "million tokens. A deployment's `price` has the same keys. See [prices](../how-to/prices.md).",
@@ -137,6 +144,7 @@ def cli_page() -> str:
         ["config", "reload"],
         *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
         *(["tenants", name] for name in ("create", "list", "disable", "enable")),
+        *([kind, name] for kind in ("limits", "budgets") for name in ("list", "add", "remove")),
         ["doctor"],
         ["version"],
     ]:

@@ -124,6 +124,7 @@ class Stack:
                 assumed_output_tokens=settings.limits.assumed_output_tokens,
                 journal=settings.ledger.enabled,
                 when_unwritable=settings.ledger.when_unwritable,
+                queue=settings.limits.queue,
             ),
             keyring=keyring,
             tokens=tokens,
@@ -138,7 +139,7 @@ class Stack:
         """
         rules = build_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
-        self.parts.desk.reload(build_prices(settings), rules)
+        self.parts.desk.reload(build_prices(settings), rules, settings.limits.queue)
         handler = self._pipeline(settings, table)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from .errors import ConfigError
 from .jwt_settings import JwtIssuerSettings
 from .price_settings import PriceSettings
+from .rule_settings import BudgetSettings, LimitRuleSettings
 from .settings import DeploymentSettings, ModelSettings, Settings
 
 DEFAULT_FILE = Path("configs/default.yaml")
@@ -224,4 +225,8 @@ def _keys_beside(path: list[str]) -> list[str]:
             model = DeploymentSettings
         elif step in ("prices", "price"):
             model = PriceSettings
+        elif step == "rules":
+            model = LimitRuleSettings
+        elif step == "budgets":
+            model = BudgetSettings
     return list(getattr(model, "model_fields", {}))

@@ -62,7 +62,7 @@ class _Rule(BaseModel):
     def _printable(cls, value: dict[str, str]) -> dict[str, str]:
         for each in value.values():  # they are part of counters' names
             if not each.isprintable():
-                raise ValueError(f"{each!r} holds characters that cannot be shown")
+                raise ValueError(f"{each[:40]!r} holds characters that cannot be shown")
         return value
 
 

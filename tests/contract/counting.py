@@ -87,7 +87,8 @@ async def in_redis(server: RedisServer) -> AsyncIterator[Counting]:
 
 
 def redis_counters(server: RedisServer, namespace: str | None = None, **fields: Any) -> RedisCounters:
-    """Not started yet; in a namespace of its own where none is given."""
-    chosen = {name: fields.pop(name) for name in ("limits_on_loss", "budgets_on_loss") if name in fields}
+    """Not started yet; in a namespace of its own where none is given. Patient, since tests share their machine."""
+    chosen = {"connect_timeout_seconds": 5.0, "command_timeout_seconds": 5.0}
+    chosen |= {name: fields.pop(name) for name in RedisSettings.model_fields if name in fields}
     settings = RedisSettings(url=server.url, namespace=namespace or uuid4().hex, **chosen)
     return RedisCounters(settings, **{"lease_s": LEASE_S, **fields})

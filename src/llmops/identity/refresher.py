@@ -11,39 +11,37 @@ known last.
 """
 
 import asyncio
-import logging
-import time
-from contextlib import suppress
 from itertools import chain
 
-from ..errors import LLMOpsError, StoreUnavailable
+from ..errors import StoreUnavailable
+from ..store.follower import Follower
 from .keyring import Keyring
 from .repository import IdentityRepository
 
-_log = logging.getLogger(__name__)
 _NOTHING = -1
 _LEAP = 2**32
 """More than any database is written to between two looks."""
 
 
 class KeyringRefresher:
-    """Owns one task between ``start`` and ``aclose``. ``failing`` says why keys may be out of date."""
+    """Follows between ``start`` and ``aclose``. ``failing`` says why keys may be out of date."""
 
     def __init__(self, keyring: Keyring, repository: IdentityRepository, *, period_s: float) -> None:
-        self.failing: str | None = None
         self._keyring = keyring
         self._repository = repository
-        self._period_s = period_s
         self._known = _NOTHING
         """The version that the ring has; `_NOTHING` from when all keys must be read until they have been."""
         self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._follower = Follower("keys", self.refresh, period_s=period_s)
+
+    @property
+    def failing(self) -> str | None:
+        return self._follower.failing
 
     async def start(self) -> None:
         """Read the keys; from now on follow their changes. Raises when they cannot be read now: a gateway that does not
         know its keys must not begin to serve."""
-        await self.refresh()
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        await self._follower.start()
 
     async def refresh(self) -> None:
         """Look now instead of at the next turn."""
@@ -51,32 +49,7 @@ class KeyringRefresher:
             await asyncio.to_thread(self._load)
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _follow(self) -> None:
-        pause_s = self._period_s
-        while True:
-            await asyncio.sleep(pause_s)
-            pause_s, begun_s = self._period_s, time.monotonic()
-            try:
-                await self.refresh()
-            except LLMOpsError as exc:
-                self._fails(exc.message)
-            except Exception as exc:  # noqa: BLE001 - a border: a revocation must never go unnoticed for good
-                self._fails(f"{type(exc).__name__}: {exc}", cause=exc)
-                pause_s = max(pause_s, time.monotonic() - begun_s)  # reading a million in vain, again and again
-            else:
-                if self.failing is not None:
-                    _log.info("keys are refreshed again")
-                self.failing = None
-
-    def _fails(self, reason: str, *, cause: Exception | None = None) -> None:
-        if self.failing is None:
-            _log.error("keys cannot be refreshed, the last known ones stay in force: %s", reason, exc_info=cause)
-        self.failing = reason
+        await self._follower.aclose()
 
     def _load(self) -> None:
         """In a thread: read what has changed. What is written meanwhile has a higher version, for the next turn."""

@@ -1,6 +1,7 @@
 """Admission: a call is measured, takes its place under every limit and budget, and is entered in the ledger.
 
-All of that happens before it is routed, and without waiting while the counters are this process's own.
+All of that happens before it is routed, and without waiting while it fits and the counters are this process's own.
+Where there is a queue, a call that does not fit now may wait for its turn (`usher`).
 """
 
 from collections.abc import Awaitable, Sequence
@@ -14,6 +15,8 @@ from .estimate import Estimate, Estimator
 from .ledger import Ledger
 from .refusal import headroom_of, refusal
 from .rulebook import Rulebook
+from .usher import Ticket, Usher
+from .waiting_room import RANKS, waited_for
 
 
 class Takes(Protocol):
@@ -25,30 +28,69 @@ class Takes(Protocol):
 
 
 class Admission:
-    def __init__(self, rules: Rulebook, estimator: Estimator, counters: Takes, ledger: Ledger, clock: Clock) -> None:
+    """Without an ``usher`` no call waits."""
+
+    def __init__(
+        self,
+        rules: Rulebook,
+        estimator: Estimator,
+        counters: Takes,
+        ledger: Ledger,
+        clock: Clock,
+        usher: Usher | None = None,
+    ) -> None:
         self._rules = rules
         self._estimator = estimator
         self._counters = counters
         self._ledger = ledger
         self._clock = clock
+        self._usher = usher
 
     def admit(self, call: Call, deployments: Sequence[Deployment]) -> Awaitable[None] | None:
         """Let a call in, at once or when the awaitable is done; raises `LimitReached` or `BudgetExceeded`."""
         estimate = self._estimator.estimate(call, deployments)
         meters = self._rules.meters(call)
-        outcome = self._counters.reserve(call.request_id, meters, (1, estimate.tokens, estimate.nanousd or 0))
+        amounts = (1, estimate.tokens, estimate.nanousd or 0)
+        usher = self._usher
+        if usher is not None and usher.waiting and usher.bars(call.tenant, meters):
+            return usher.wait(self._ticket(call, meters, amounts, estimate))
+        outcome = self._counters.reserve(call.request_id, meters, amounts)
         if type(outcome) is Hold:
             self._enter(call, outcome, estimate)
             return None
         if type(outcome) is Refused:
+            if usher is not None and usher.takes(outcome):
+                return usher.wait(self._ticket(call, meters, amounts, estimate), outcome)
             raise refusal(outcome, estimate, self._clock.now_s())
-        return self._admit_later(call, estimate, outcome)  # type: ignore[arg-type]
+        return self._admit_later(call, meters, amounts, estimate, outcome)  # type: ignore[arg-type]
 
-    async def _admit_later(self, call: Call, estimate: Estimate, outcome: Awaitable[Hold | Refused]) -> None:
+    async def _admit_later(
+        self,
+        call: Call,
+        meters: Sequence[Meter],
+        amounts: Amounts,
+        estimate: Estimate,
+        outcome: Awaitable[Hold | Refused],
+    ) -> None:
         verdict = await outcome
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, Hold):
+            self._enter(call, verdict, estimate)
+        elif self._usher is not None and self._usher.takes(verdict):
+            await self._usher.wait(self._ticket(call, meters, amounts, estimate), verdict, elsewhere=True)
+        else:
             raise refusal(verdict, estimate, self._clock.now_s())
-        self._enter(call, verdict, estimate)
+
+    def _ticket(self, call: Call, meters: Sequence[Meter], amounts: Amounts, estimate: Estimate) -> Ticket:
+        return Ticket(
+            tenant=call.tenant,
+            rank=RANKS[call.priority],
+            meters=waited_for(meters),
+            request_id=call.request_id,
+            needs=meters,
+            amounts=amounts,
+            estimate=estimate,
+            enter=lambda hold: self._enter(call, hold, estimate),
+        )
 
     def _enter(self, call: Call, hold: Hold, estimate: Estimate) -> None:
         self._ledger.reserve(call, hold, estimate)

@@ -15,6 +15,7 @@ from .ledger import Ledger, Log
 from .output_lengths import OutputLengths
 from .rule import Rule
 from .rulebook import Rulebook
+from .usher import QueueBounds, Usher
 
 
 class Desk:
@@ -28,15 +29,17 @@ class Desk:
         assumed_output_tokens: int = 1000,
         journal: bool = True,
         when_unwritable: Literal["serve", "refuse"] = "serve",
+        queue: QueueBounds | None = None,
     ) -> None:
         self.rules = Rulebook(rules)
         self.counters = LocalCounters(clock.now_s, clock.monotonic_s)
+        self.usher = Usher(self.counters, clock, queue)
         self.journal_folder = log.path.parent / "journal"
         self.lengths = OutputLengths(assumed_output_tokens)
         self.ledger = Ledger(
             log,
             Journal(self.journal_folder),
-            counters=self.counters,
+            counters=self.usher,
             prices=prices,
             lengths=self.lengths,
             clock=clock,
@@ -47,14 +50,18 @@ class Desk:
         self._clock = clock
         self.admission = self._admission(prices)
 
-    def reload(self, prices: Prices, rules: Iterable[Rule]) -> None:
-        """Other prices and rules for the calls to come; calls under way are settled at the new prices."""
+    def reload(self, prices: Prices, rules: Iterable[Rule], queue: QueueBounds | None = None) -> None:
+        """Other prices and rules for the calls to come; calls under way are settled at the new prices, and calls that
+        wait do so under the rules they came under and, where given, the new bounds of the queue."""
         self.rules.replace(rules)
+        if queue is not None:
+            self.usher.bound(queue)
         self.ledger.prices = prices
         self.admission = self._admission(prices)
 
     def _admission(self, prices: Prices) -> Admission:
-        return Admission(self.rules, Estimator(prices, self.lengths), self.counters, self.ledger, self._clock)
+        estimator = Estimator(prices, self.lengths)
+        return Admission(self.rules, estimator, self.counters, self.ledger, self._clock, self.usher)
 
     def tidy(self) -> None:
         """Let go of what is needed no more; called about once a second."""

@@ -15,8 +15,8 @@ _PERIODS = {1_000_000: "second", 60_000_000: "minute"}
 _WINDOWS = {"day": "today", "week": "this week", "month": "this month", "total": "in all"}
 
 
-def refusal(refused: Refused, estimate: Estimate, now_s: float) -> LLMOpsError:
-    """The error for a call that a meter refused."""
+def refusal(refused: Refused, estimate: Estimate, now_s: float, note: str = "") -> LLMOpsError:
+    """The error for a call that a meter refused. ``note`` is what else there is to say of a limit."""
     meter = refused.meter
     headroom = Headroom()
     if isinstance(meter, Quota) and meter.unit is Unit.NANOUSD:
@@ -31,7 +31,7 @@ def refusal(refused: Refused, estimate: Estimate, now_s: float) -> LLMOpsError:
     else:
         message = _over_quota(meter, refused.reading, estimate.tokens, now_s)
     wait_s = 1.0 if isinstance(meter, Concurrency) else refused.wait_s
-    return LimitReached(message, retry_after_s=wait_s, headroom=headroom)
+    return LimitReached(message + note, retry_after_s=wait_s, headroom=headroom)
 
 
 def headroom_of(hold: Hold) -> Headroom | None:

@@ -48,8 +48,9 @@ def build(
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"][1:])
-        return _response(InvalidRequest(f"{where or 'the body'}: {first['msg']}", param=where or None))
+        where = ".".join(str(step) for step in first["loc"][1:] if step != "[key]")
+        said = first["msg"].removeprefix("Value error, ")
+        return _response(InvalidRequest(f"{where or 'the body'}: {said}", param=where or None))
 
     @app.exception_handler(Exception)
     async def failed(_request: Request, _error: Exception) -> JSONResponse:

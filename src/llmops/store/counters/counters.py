@@ -25,6 +25,8 @@ class Hold(msgspec.Struct, kw_only=True, eq=False):
     windows: tuple[int, int, int, int]
     readings: Sequence[int] = ()
     over: Sequence[int] = ()
+    cells: object = None
+    """The counters' own, to find again what was taken."""
     shared: bool = False
     """Whether it was taken in Redis, and is to be settled there."""
 
