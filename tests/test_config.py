@@ -233,6 +233,7 @@ CONTRACT: dict[str, tuple[str, Callable[[Settings], Any], Any]] = {
     "PROMPT_VERSION": ("v7", lambda s: s.prompts.version, "v7"),
     "LOG_DIR": ("/tmp/logs-of-mine", lambda s: s.log.dir, Path("/tmp/logs-of-mine")),
     "LLMOPS_DATABASE_URL": ("postgresql://h/d", lambda s: s.database.url, "postgresql://h/d"),
+    "LLMOPS_REDIS_URL": ("redis://h/1", lambda s: s.redis.url, "redis://h/1"),
 }
 
 

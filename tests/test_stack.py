@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from llmops.app import Stack, build_gateway, check, not_in_effect
+from llmops.app import Stack, check, not_in_effect
+from llmops.assembly import build_gateway
 from llmops.clock import ManualClock
 from llmops.errors import ClientDisconnected, ConfigError, InvalidRequest, UnknownModel
 from llmops.settings import Settings

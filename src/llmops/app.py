@@ -1,29 +1,19 @@
-"""The composition root: the one file that names concrete adapters and the order of the policies.
+"""The composition root of the pipeline: the order of the policies and the parts that they share.
 
-`Stack` is the pipeline without a server (CLI, evals, scripts); `build_gateway` puts HTTP around the same stack.
+`Stack` is the pipeline without a server (CLI, evals, scripts); `assembly` puts HTTP and background work around it.
 """
 
-import os
 import random
-from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from .clock import Clock, Ids, SystemClock
-from .config import default_file, load_settings
 from .deployments import build_models, build_prices
-from .dialects.registry import CONVERSATIONAL, DIALECTS
+from .dialects.registry import DIALECTS
 from .errors import ConfigError
-from .gateway.access import Access
-from .gateway.application import Application
-from .gateway.control_plane import ControlPlane
-from .gateway.data_plane import DataPlane
 from .gateway.intake import arrive
-from .gateway.lifecycle import GatewayLifecycle
-from .gateway.operations import get_routes
 from .identity.directory import IdentityDirectory
 from .identity.keyring import Keyring
 from .identity.secret import load_pepper
@@ -37,14 +27,12 @@ from .providers.transport import Transport
 from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
 from .spend.desk import Desk
-from .spend.housekeeping import Housekeeping
 from .spend.rule import Rule, rules_of
 from .store.database import Database
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
-from .telemetry.metrics import Metrics, Snapshot, exposition
+from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestLog
-from .telemetry.worker_metrics import WorkerMetrics
 from .types import Call, Handler, Operation, Policy, Reply
 from .version import __version__
 
@@ -52,7 +40,6 @@ if TYPE_CHECKING:
     from .identity.jwt import TokenVerifier
 
 LOG_NAME = "gateway.jsonl"
-WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
 
 
 def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
@@ -246,93 +233,6 @@ class Stack:
         return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
 
 
-def build_gateway(
-    settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
-) -> Application:
-    """The ASGI application over a `Stack`.
-
-    A reload reads the same file again, under ``values`` (what the command line says). Without a file at the start it
-    takes one that has appeared since.
-    """
-    values = values or {}
-    file = file or default_file()
-    settings = settings or load_settings(file, **values)
-    identity = open_identity(settings)
-    tokens = open_tokens(settings, identity.keyring)
-    stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
-    parts = stack.parts
-    data_plane = DataPlane(
-        handler=stack.handler,
-        limits=stack.settings.server,
-        dialects=DIALECTS,
-        conversational=CONVERSATIONAL,
-        sink=parts.log,
-        metrics=parts.metrics,
-        clock=parts.clock,
-        ids=parts.ids,
-    )
-    workers = WorkerMetrics(Path(os.environ[WORKERS_DIR_VARIABLE])) if WORKERS_DIR_VARIABLE in os.environ else None
-    started_at_s = parts.clock.now_s()
-
-    def reload() -> list[str]:
-        notes = stack.reload(load_settings(file, **values))
-        data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
-        return notes
-
-    def snapshot() -> Snapshot:
-        log = parts.log
-        return parts.metrics.snapshot(log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting)
-
-    async def scrape() -> bytes:
-        await parts.log.flush()
-        mine = snapshot()
-        return exposition(workers.together(mine) if workers else mine)
-
-    housekeeping = Housekeeping(parts.desk, lambda: _log_file(stack.settings), parts.clock)
-
-    async def start() -> None:
-        await identity.refresher.start()
-        await housekeeping.start()
-        if tokens is not None:
-            await tokens.start()
-        if workers is not None:
-            parts.log.after_flush = lambda: workers.publish(snapshot())
-
-    async def stop() -> None:
-        await housekeeping.aclose()
-        if tokens is not None:
-            await tokens.aclose()
-        await identity.aclose()
-        await stack.aclose()
-
-    def degradations() -> list[str]:
-        failing = identity.refresher.failing
-        problems = [f"keys cannot be refreshed: {failing}"] if failing else []
-        if housekeeping.failing:
-            problems.append(f"journals of a gateway that died cannot be recovered: {housekeeping.failing}")
-        return stack.degradations() + problems + (tokens.problems() if tokens is not None else [])
-
-    access = Access(identity.keyring, parts.clock, tokens)
-    lifecycle = GatewayLifecycle(
-        on_start=start,
-        on_stop=stop,
-        reload=reload,
-        in_flight=lambda: parts.metrics.in_flight,
-        degradations=degradations,
-        drain_s=stack.settings.server.drain_seconds,
-        drain_delay_s=stack.settings.server.drain_delay_seconds,
-        now_s=parts.clock.now_s,
-    )
-    return Application(
-        data_plane=data_plane,
-        lifecycle=lifecycle,
-        get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
-        control_plane=ControlPlane(stack, access, identity, grace_s=settings.auth.rotation_grace_seconds),
-        openai_dialect=DIALECTS["chat"],
-        anthropic_dialect=DIALECTS["messages"],
-    )
-
-
 def check(settings: Settings) -> list[Model]:
     """The models as these settings describe them, or a `ConfigError` for what cannot be used of them or of the token
     issuers' files; connects to nothing."""
@@ -392,7 +292,8 @@ def not_in_effect(settings: Settings) -> list[str]:
     return wanted
 
 
-def _log_file(settings: Settings) -> LogFile:
+def open_log(settings: Settings) -> LogFile:
+    """The request log's file; nothing is opened before the first line is appended."""
     log = settings.log
     return LogFile(
         log.dir / LOG_NAME, rotate_bytes=log.rotate_megabytes * 1_000_000, rotate_age_s=log.rotate_hours * 3600
@@ -401,7 +302,7 @@ def _log_file(settings: Settings) -> LogFile:
 
 def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestLog:
     log = settings.log
-    file = _log_file(settings)
+    file = open_log(settings)
     try:
         hash_key = load_hash_key(log.dir)
     except OSError as exc:

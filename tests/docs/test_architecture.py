@@ -26,12 +26,12 @@ LAYERS: list[set[str]] = [
     {"identity", "spend"},
     {"policies"},
     {"gateway"},
-    {"app", "deployments"},
+    {"app", "assembly", "deployments"},
     {"cli", "dashboard", "pages", "__init__", "__main__"},
 ]
 KERNEL, DOMAINS, ROOT_LAYER = 0, 3, 6
 #: The ASGI application is asked for by name, so the lowest place that can offer it has to look up once.
-EXCEPTIONS = {("gateway/__init__.py", "app")}
+EXCEPTIONS = {("gateway/__init__.py", "assembly")}
 
 
 class Arrow(NamedTuple):

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from docs.generate import PAGES, REFERENCE, error_tree
 from llmops import errors
-from llmops.app import build_gateway
+from llmops.assembly import build_gateway
 from llmops.gateway.api.roles import least_role, routes_of
 from llmops.gateway.application import HOT_ROUTES
 from llmops.settings import Settings

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import uvicorn
 
-from llmops.app import build_gateway
+from llmops.assembly import build_gateway
 from llmops.settings import Settings
 
 USER = [{"role": "user", "content": "Hi"}]

@@ -137,7 +137,7 @@ def test_a_file_that_has_just_gone_is_nobodys(tmp_path: Path) -> None:
 def test_no_room_on_the_disk_is_noticed_when_it_is_begun(tmp_path: Path) -> None:
     before = open_files()
     journal = Journal(tmp_path, 2**62)
-    with pytest.raises(OSError, match="[Ff]ile too large|[Nn]o space"):
+    with pytest.raises(OSError, match=r"[Ff]ile too large|[Nn]o space"):
         journal.begin(b"one\n", 10)
     assert list(tmp_path.iterdir()) == [] and open_files() == before
     assert not journal.has_room(1)
@@ -146,7 +146,7 @@ def test_no_room_on_the_disk_is_noticed_when_it_is_begun(tmp_path: Path) -> None
 def test_where_a_new_file_cannot_be_begun_the_old_one_goes_on(tmp_path: Path) -> None:
     journal = Journal(tmp_path, ROOM)
     journal.begin(b"one\n", 10)
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"[Ff]ile too large|[Nn]o space"):
         journal.begin(b"two\n", 2**60)
     assert journal.has_room(10)
     journal.write(b"three\n")
@@ -156,7 +156,7 @@ def test_where_a_new_file_cannot_be_begun_the_old_one_goes_on(tmp_path: Path) ->
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="."):
+    with pytest.raises((NotADirectoryError, FileExistsError)):
         Journal(tmp_path / "file", ROOM).begin(b"", 1)
 
 

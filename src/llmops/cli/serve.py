@@ -77,7 +77,8 @@ def _has_admin_key(settings: "Settings") -> bool:
 
 
 def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
-    from ..app import build_gateway, check
+    from ..app import check
+    from ..assembly import build_gateway
     from ..gateway.server import serve
     from ..telemetry import operator_log
 
@@ -91,7 +92,8 @@ def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, A
 
 
 def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
-    from ..app import WORKERS_DIR_VARIABLE, check
+    from ..app import check
+    from ..assembly import WORKERS_DIR_VARIABLE
     from ..gateway.server import bind
     from ..gateway.supervisor import Supervisor
     from ..telemetry import operator_log

@@ -11,7 +11,7 @@ from pathlib import Path
 def main(file: str, values: str) -> None:
     import msgspec
 
-    from ..app import build_gateway
+    from ..assembly import build_gateway
     from ..config import load_settings
     from ..errors import LLMOpsError
     from ..gateway.server import bind, serve

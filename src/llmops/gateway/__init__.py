@@ -12,7 +12,7 @@ __all__ = ["app"]
 def __getattr__(name: str) -> Any:
     if name == "app":
         # The one arrow that points up, and only when a server asks for the application.
-        from ..app import build_gateway
+        from ..assembly import build_gateway
 
         globals()["app"] = build_gateway()
         return globals()["app"]

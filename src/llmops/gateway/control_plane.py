@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..identity.directory import IdentityDirectory
 from ..spend.rule_directory import RuleDirectory
+from ..spend.usage.directory import UsageDirectory
 from .access import Access
 from .asgi import Message, Receive, Scope, Send
 from .intake import read_body
@@ -36,6 +37,7 @@ class ControlPlane:
         access: Access,
         identity: IdentityDirectory,
         rules: RuleDirectory | None = None,
+        usage: UsageDirectory | None = None,
         *,
         grace_s: float,
     ) -> None:
@@ -43,6 +45,7 @@ class ControlPlane:
         self._access = access
         self._identity = identity
         self._rules = rules
+        self._usage = usage
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -62,7 +65,7 @@ class ControlPlane:
         """The FastAPI application."""
         from .api.application import build
 
-        return build(self._inventory, self._access, self._identity, self._rules, grace_s=self._grace_s)
+        return build(self._inventory, self._access, self._identity, self._rules, self._usage, grace_s=self._grace_s)
 
 
 def _after(body: bytes, receive: Receive) -> Receive:

@@ -37,6 +37,12 @@ class Housekeeping:
         self._on_recovered = on_recovered
         self._task: asyncio.Task[None] | None = None
 
+    def problems(self) -> list[str]:
+        """What the operator should know."""
+        if self.failing is None:
+            return []
+        return [f"journals of a gateway that died cannot be recovered: {self.failing}"]
+
     async def start(self) -> None:
         """Recover what a crash has left, then go on in the background."""
         await self._recover()

@@ -113,6 +113,8 @@ def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[str]:
             mark = min(sizes) if sizes and len(sizes) == len(begun) else 0
             file.seek(mark if mark <= status.st_size else 0)
             for line in file:
+                if not line.endswith(b"\n"):  # its writer was killed; it is taken off with the next append
+                    break
                 try:
                     yield _decode_line(line).request_id
                 except (msgspec.DecodeError, UnicodeDecodeError):

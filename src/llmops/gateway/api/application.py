@@ -9,10 +9,12 @@ from ...dialects.openai_errors import error_object
 from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
 from ...identity.directory import IdentityDirectory
 from ...spend.rule_directory import RuleDirectory
+from ...spend.usage.directory import UsageDirectory
 from ...version import __version__
 from ..access import Access
 from ..control_plane import Inventory
 from . import inventory, keys, limits
+from . import usage as usage_routes
 from .documentation import add_documentation
 from .roles import check_all_guarded, roles_of
 
@@ -22,6 +24,7 @@ def build(
     access: Access,
     identity: IdentityDirectory,
     rules: RuleDirectory | None = None,
+    usage: UsageDirectory | None = None,
     *,
     grace_s: float,
 ) -> FastAPI:
@@ -38,6 +41,8 @@ def build(
     app.include_router(keys.router(identity, grace_s=grace_s))
     if rules is not None:
         app.include_router(limits.router(rules))
+    if usage is not None:
+        app.include_router(usage_routes.router(usage))
     add_documentation(app, roles_of(app))
     check_all_guarded(app)
 

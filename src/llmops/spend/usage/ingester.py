@@ -54,7 +54,7 @@ class Ingester:
         """Lines that were no records."""
         return self._ingestion.unreadable
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Follow the log from now on."""
         self._task = asyncio.get_running_loop().create_task(self._follow())
 

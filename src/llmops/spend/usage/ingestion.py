@@ -17,6 +17,7 @@ from .log_follower import LogFollower
 from .repository.calls import CallRepository, Moved
 
 _log = logging.getLogger(__name__)
+_MOVED_PAUSE_S = 0.02
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ class Ingestion:
         try:
             new = self._repository.store(chunk, rows, len(unreadable))
         except Moved:
+            time.sleep(_MOVED_PAUSE_S)
             self._look_up_positions()
             return Step(0, time.thread_time() - begun_s)
         except Exception:

@@ -162,6 +162,7 @@ class RedisCounters:
         """Connect, and from then on come back by itself. Does not fail where Redis cannot be reached: that is a
         loss like any other."""
         await self._exchange.start()
+        self._share.begin(self.processes)
 
     async def aclose(self) -> None:
         """Send what is to be settled, as far as Redis takes it."""

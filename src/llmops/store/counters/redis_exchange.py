@@ -188,11 +188,9 @@ class Exchange:
             raise
         except Lost as exc:
             self._lose(str(exc), settled, asked)
-            return False
         except Exception as exc:  # noqa: BLE001 - a border: calls wait for this task, which must not end
             _log.error("an exchange with Redis failed", exc_info=exc)
             self._lose(f"{type(exc).__name__}: {exc}", settled, asked)
-            return False
         return True
 
     def check(self, op: Op, result: Any) -> bool:

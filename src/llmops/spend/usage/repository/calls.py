@@ -60,10 +60,13 @@ class CallRepository:
                 self._write.usage(connection, sums)
         return len(new)
 
-    def begin_anew(self) -> None:
-        """Forget how far the log has been read, so that all of it is read again."""
+    def replace(self, rows: Sequence[CallRow]) -> None:
+        """Put these rows in the place of what is stored under their ids, if anything; `rebuild_usage` afterwards."""
         with self._database.write(SUBJECT) as connection:
-            connection.execute(delete(log_files))
+            ids = [row.request_id for row in rows]
+            for begin in range(0, len(ids), _IDS_AT_ONCE):
+                connection.execute(delete(calls).where(calls.c.request_id.in_(ids[begin : begin + _IDS_AT_ONCE])))
+            self._write.calls(connection, sorted(rows, key=lambda row: row.request_id))
 
     def rebuild_usage(self) -> int:
         """Make the sums by day anew from the calls; returns how many calls they hold."""
@@ -80,15 +83,15 @@ class CallRepository:
     @staticmethod
     def _move(connection: Connection, chunk: Chunk, records: int, unreadable: int) -> None:
         part = chunk.part
-        if chunk.known == 0 and (
-            connection.execute(
+        if chunk.known == 0:
+            first = (
                 _insert_for(connection)(log_files)
                 .values(id=part.id, name=part.name[:256], read_bytes=chunk.end, records=records, unreadable=unreadable)
                 .on_conflict_do_nothing()
-            ).rowcount
-            == 1
-        ):
-            return
+                .returning(log_files.c.id)
+            )
+            if connection.execute(first).first() is not None:
+                return
         moved = connection.execute(
             update(log_files)
             .where(log_files.c.id == part.id, log_files.c.read_bytes == chunk.known)

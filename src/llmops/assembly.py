@@ -1,0 +1,147 @@
+"""The composition root of the gateway: HTTP around a `Stack`, and everything that runs beside the calls.
+
+What runs beside them is a list of services. They start in its order and stop in the reverse; a gateway that cannot
+start one of them does not begin to serve. What is wrong with one while it runs is shown by ``/health``.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .app import Stack, build_rules, open_identity, open_log, open_tokens
+from .config import default_file, load_settings
+from .dialects.registry import CONVERSATIONAL, DIALECTS
+from .gateway.access import Access
+from .gateway.application import Application
+from .gateway.control_plane import ControlPlane
+from .gateway.data_plane import DataPlane
+from .gateway.lifecycle import GatewayLifecycle
+from .gateway.operations import get_routes
+from .settings import Settings
+from .spend.housekeeping import Housekeeping
+from .spend.rule import Rule
+from .spend.rule_directory import RuleDirectory
+from .spend.usage.directory import UsageDirectory
+from .telemetry.metrics import Snapshot, exposition
+from .telemetry.worker_metrics import WorkerMetrics
+
+WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
+
+
+async def _nothing() -> None:
+    pass
+
+
+class Service(NamedTuple):
+    """Something that runs beside the calls. ``problems`` are what an operator should know of it now."""
+
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+    problems: Callable[[], Sequence[str]] = tuple
+
+
+def build_gateway(
+    settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
+) -> Application:
+    """The ASGI application over a `Stack`.
+
+    A reload reads the same file again, under ``values`` (what the command line says). Without a file at the start it
+    takes one that has appeared since.
+    """
+    values = values or {}
+    file = file or default_file()
+    settings = settings or load_settings(file, **values)
+    identity = open_identity(settings)
+    tokens = open_tokens(settings, identity.keyring)
+    stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
+    parts = stack.parts
+    data_plane = DataPlane(
+        handler=stack.handler,
+        limits=stack.settings.server,
+        dialects=DIALECTS,
+        conversational=CONVERSATIONAL,
+        sink=parts.log,
+        metrics=parts.metrics,
+        clock=parts.clock,
+        ids=parts.ids,
+    )
+    started_at_s = parts.clock.now_s()
+
+    def put_in_force(stored: Sequence[Rule]) -> None:
+        parts.desk.rules.replace([*build_rules(stack.settings), *stored])
+
+    rules = RuleDirectory(
+        identity.database,
+        parts.clock,
+        is_tenant=identity.registry.has_tenant,
+        configured=lambda: build_rules(stack.settings),
+        apply=put_in_force,
+        refresh_s=settings.auth.refresh_seconds,
+    )
+    workers = WorkerMetrics(Path(os.environ[WORKERS_DIR_VARIABLE])) if WORKERS_DIR_VARIABLE in os.environ else None
+
+    def snapshot() -> Snapshot:
+        log = parts.log
+        return parts.metrics.snapshot(log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting)
+
+    async def share_metrics() -> None:
+        if workers is not None:
+            parts.log.after_flush = lambda: workers.publish(snapshot())
+
+    housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock)
+    usage = UsageDirectory(identity.database, open_log(settings).path)
+    ingester = usage.ingester()
+    services = [
+        Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
+        *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
+        Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
+        Service(share_metrics, stack.aclose, stack.degradations),
+        Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
+        Service(rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)),
+    ]
+    running: list[Service] = []
+
+    async def start() -> None:
+        for service in services:
+            running.append(service)  # one that fails on its way still has to be stopped
+            await service.start()
+
+    async def stop() -> None:
+        while running:
+            await running.pop().stop()
+
+    def reload() -> list[str]:
+        notes = stack.reload(load_settings(file, **values))
+        put_in_force(rules.known)
+        data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
+        return notes
+
+    async def scrape() -> bytes:
+        await parts.log.flush()
+        mine = snapshot()
+        return exposition(workers.together(mine) if workers else mine)
+
+    access = Access(identity.keyring, parts.clock, tokens)
+    lifecycle = GatewayLifecycle(
+        on_start=start,
+        on_stop=stop,
+        reload=reload,
+        in_flight=lambda: parts.metrics.in_flight,
+        degradations=lambda: [problem for service in services for problem in service.problems()],
+        drain_s=stack.settings.server.drain_seconds,
+        drain_delay_s=stack.settings.server.drain_delay_seconds,
+        now_s=parts.clock.now_s,
+    )
+    return Application(
+        data_plane=data_plane,
+        lifecycle=lifecycle,
+        get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
+        control_plane=ControlPlane(stack, access, identity, rules, usage, grace_s=settings.auth.rotation_grace_seconds),
+        openai_dialect=DIALECTS["chat"],
+        anthropic_dialect=DIALECTS["messages"],
+    )
+
+
+def _failing(what: str, why: str | None) -> list[str]:
+    return [f"{what} cannot be refreshed: {why}"] if why else []

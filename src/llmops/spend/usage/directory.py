@@ -1,0 +1,86 @@
+"""Usage as a whole: the database, the log beside it, and what works on both."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...store.counters.meter import Quota
+from ...store.database import Database
+from ..rule import Rule
+from .ingester import Ingester
+from .ingestion import Ingestion
+from .reconciliation import Progress, Reconciliation, reconcile
+from .repository.calls import CallRepository
+from .repository.comparison import ComparisonRepository
+from .repository.sums import UsageRepository
+from .seeding import counter_differences
+
+_STEP_BYTES = 2_500_000
+_WAIT_FOR_GATEWAY_S = 10.0
+_LOOK_S = 0.1
+
+
+class UsageDirectory:
+    """``database`` stays the caller's. Everything but ``ingester`` blocks: call it from a thread."""
+
+    def __init__(self, database: Database, log: Path) -> None:
+        self._database = database
+        self._log = log
+        self._calls = CallRepository(database)
+        self.sums = UsageRepository(database)
+
+    def ingester(self) -> Ingester:
+        """What keeps the database abreast of the log, for a gateway."""
+        return Ingester(self._log, self._calls)
+
+    def catch_up(self, progress: Progress | None = None) -> bool:
+        """Bring the log, as it is now, into the database, or wait for the gateway that does so; False when that one
+        has not got there after a while."""
+        ingestion = Ingestion(self._log, self._calls)
+        try:
+            sizes = ingestion.sizes()
+            if not sizes:
+                return True
+            step = ingestion.step(_STEP_BYTES, thoroughly=True)
+            size = ingestion.behind_bytes
+            while step is not None:
+                if progress is not None:
+                    progress(size - ingestion.behind_bytes, size)
+                step = ingestion.step(_STEP_BYTES)
+            deadline_s = time.monotonic() + _WAIT_FOR_GATEWAY_S
+            while not ingestion.owner and not ingestion.reached(sizes):
+                if time.monotonic() > deadline_s:
+                    return False
+                time.sleep(_LOOK_S)
+            return True
+        finally:
+            ingestion.close()
+
+    def reconcile(
+        self,
+        progress: Progress | None = None,
+        *,
+        rules: Sequence[Rule] = (),
+        counted: Callable[[Sequence[Quota]], Sequence[int]] | None = None,
+        now_s: float | None = None,
+    ) -> Reconciliation:
+        """Compare log, calls and sums by day; what the log holds must be in the database before (`catch_up`).
+
+        With ``counted`` (`Counters.used`) also the quotas and budgets of ``rules``.
+        """
+        found = reconcile(self._log, ComparisonRepository(self._database), progress=progress)
+        if counted is not None:
+            now_s = time.time() if now_s is None else now_s
+            found.counter_differences = counter_differences(rules, self.sums, now_s, counted)
+        return found
+
+    def repair(self, progress: Progress | None = None) -> Reconciliation:
+        """Read the whole log again, store what is missing or different, and sum up all calls anew.
+
+        Returns what was found before. Calls that are in the database and not in the log stay.
+        """
+        found = reconcile(
+            self._log, ComparisonRepository(self._database), progress=progress, mend=self._calls.replace
+        )
+        self._calls.rebuild_usage()
+        return found
