@@ -38,8 +38,10 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .identity.jwt import TokenVerifier
+    from .store.counters.redis import RedisCounters
 
 LOG_NAME = "gateway.jsonl"
+_LEASE_RESERVE_S = 60.0
 
 
 def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
@@ -70,6 +72,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport
     keyring: Keyring | None
     tokens: "TokenVerifier | None"
+    shared_counters: "RedisCounters | None"
+    """The desk's counters, where they are in Redis."""
 
 
 class Stack:
@@ -95,6 +99,7 @@ class Stack:
         clock = clock or SystemClock()
         metrics = Metrics()
         log = _request_log(settings, clock, metrics)
+        shared_counters = _shared_counters(settings, clock)
         self.settings = settings
         self.parts = Parts(
             clock=clock,
@@ -107,6 +112,7 @@ class Stack:
                 log,
                 clock,
                 build_prices(settings),
+                counters=shared_counters,
                 rules=build_rules(settings),
                 assumed_output_tokens=settings.limits.assumed_output_tokens,
                 journal=settings.ledger.enabled,
@@ -115,6 +121,7 @@ class Stack:
             ),
             keyring=keyring,
             tokens=tokens,
+            shared_counters=shared_counters,
         )
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
         self.handler = self._pipeline(settings, self.table)
@@ -130,7 +137,7 @@ class Stack:
         handler = self._pipeline(settings, table)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
-        for section in ("log", "database", "auth", "ledger"):
+        for section in ("log", "database", "auth", "ledger", "redis"):
             kept += [(section, name) for name in type(getattr(settings, section)).model_fields]
         return [
             f"{section}.{name} has changed and takes effect after a restart"
@@ -290,6 +297,26 @@ def not_in_effect(settings: Settings) -> list[str]:
     if "max_retries" in settings.llm.model_fields_set:
         wanted.append("llm.max_retries (LLM_MAX_RETRIES): this version does not retry yet")
     return wanted
+
+
+def _shared_counters(settings: Settings, clock: Clock) -> "RedisCounters | None":
+    """Counters in Redis where there is one; without, its library is not imported either."""
+    if settings.redis.url is None:
+        return None
+    from .store.counters.redis import RedisCounters
+
+    longest_s = max(
+        settings.llm.timeout_seconds,
+        *(each.timeout_seconds or 0 for model in settings.models.values() for each in model.deployments),
+        0,
+    )
+    return RedisCounters(
+        settings.redis,
+        lease_s=longest_s + settings.limits.queue.max_wait_seconds + _LEASE_RESERVE_S,
+        now_s=clock.now_s,
+        monotonic_s=clock.monotonic_s,
+        processes=settings.server.workers,
+    )
 
 
 def open_log(settings: Settings) -> LogFile:

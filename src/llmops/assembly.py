@@ -20,9 +20,11 @@ from .gateway.lifecycle import GatewayLifecycle
 from .gateway.operations import get_routes
 from .settings import Settings
 from .spend.housekeeping import Housekeeping
+from .spend.recovery import Recovered
 from .spend.rule import Rule
 from .spend.rule_directory import RuleDirectory
 from .spend.usage.directory import UsageDirectory
+from .spend.usage.seeder import Seeder
 from .telemetry.metrics import Snapshot, exposition
 from .telemetry.worker_metrics import WorkerMetrics
 
@@ -68,8 +70,16 @@ def build_gateway(
     )
     started_at_s = parts.clock.now_s()
 
+    usage = UsageDirectory(identity.database, parts.log.path)
+    ingester = usage.ingester()
+    seeder = Seeder(lambda: parts.desk.rules.rules, usage.sums, parts.desk.counters, parts.clock.now_s)
+    shared = parts.shared_counters
+    if shared is not None:
+        shared.on_empty = seeder.seed
+
     def put_in_force(stored: Sequence[Rule]) -> None:
         parts.desk.rules.replace([*build_rules(stack.settings), *stored])
+        seeder.soon()
 
     rules = RuleDirectory(
         identity.database,
@@ -77,6 +87,7 @@ def build_gateway(
         is_tenant=identity.registry.has_tenant,
         configured=lambda: build_rules(stack.settings),
         apply=put_in_force,
+        state=seeder.state,
         refresh_s=settings.auth.refresh_seconds,
     )
     workers = WorkerMetrics(Path(os.environ[WORKERS_DIR_VARIABLE])) if WORKERS_DIR_VARIABLE in os.environ else None
@@ -89,16 +100,22 @@ def build_gateway(
         if workers is not None:
             parts.log.after_flush = lambda: workers.publish(snapshot())
 
-    housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock)
-    usage = UsageDirectory(identity.database, open_log(settings).path)
-    ingester = usage.ingester()
+    def settle_recovered(recovered: Sequence[Recovered]) -> None:
+        if shared is not None:
+            for call in recovered:
+                shared.settle_by_id(call.request_id, call.tokens, call.nanousd)
+
+    housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = [
         Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
         *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
         Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
+        *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
         Service(share_metrics, stack.aclose, stack.degradations),
         Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
+        Service(ingester.catch_up),
         Service(rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)),
+        Service(seeder.start, seeder.aclose, seeder.problems),
     ]
     running: list[Service] = []
 

@@ -200,6 +200,8 @@ def _explain(error: Any) -> str:
     """One finding in words: the key, the value, what would be right."""
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
+    if not path:  # about several sections together
+        return str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key{_suggest(path[-1], _keys_beside(path))}"
     if error["type"] == "missing":

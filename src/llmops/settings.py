@@ -250,6 +250,16 @@ class Settings(_Section):
     redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()
 
+    @model_validator(mode="after")
+    def _counts_in_one_place(self) -> "Settings":
+        if self.server.workers > 1 and self.redis.url is None:
+            raise ValueError(
+                f"server.workers: {self.server.workers}: several workers would each count limits and budgets by "
+                "themselves and let pass that many times as much; give them one Redis to count in "
+                "(LLMOPS_REDIS_URL=redis://…), or use one worker"
+            )
+        return self
+
     @field_validator("models", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:

@@ -168,6 +168,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """The configured name that matched the requested model; bounded, so it may be a metric's label."""
     deployment: Deployment | None = None
     attempts: int = 0
+    spent: Usage | None = None
+    """What attempts used whose answers were not handed over: they were paid for all the same."""
     keep_text: bool = False
     """Set by a policy that needs the answer's text: a stream's text is then collected in `Outcome.text`."""
     tags: dict[str, str] = {}

@@ -6,7 +6,7 @@ The client speaks bytes, so that a test can send what no well-behaved library wo
 import asyncio
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +22,16 @@ CHAT: dict[str, Any] = {"model": "mock", "messages": USER}
 MESSAGES: dict[str, Any] = {"model": "mock", "max_tokens": 64, "messages": USER}
 
 
-def settings_for(log_dir: Path, models: Mapping[str, Any] | None = None, **sections: Mapping[str, Any]) -> Settings:
+def settings_for(
+    log_dir: Path, models: Mapping[str, Any] | None = None, **sections: Mapping[str, Any] | Sequence[Any]
+) -> Settings:
     """Settings with these models beside the mock; nothing is read from files or the environment.
 
     The database, if one is made, lies beside the log.
     """
-    given: dict[str, Any] = {name: dict(section) for name, section in sections.items()}
+    given: dict[str, Any] = {
+        name: dict(section) if isinstance(section, Mapping) else section for name, section in sections.items()
+    }
     given["log"] = {"dir": str(log_dir), "flush_milliseconds": 5, **given.get("log", {})}
     given["database"] = {"url": f"sqlite:///{log_dir.parent / 'llmops.db'}", **given.get("database", {})}
     given["server"] = {"drain_delay_seconds": 0, **given.get("server", {})}

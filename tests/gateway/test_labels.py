@@ -60,7 +60,7 @@ def test_the_priority(priority: str) -> None:
         ({b"x-llmops-tags": b"a b=c"}, "is not such a pair"),
         ({b"x-llmops-tags": b"n" * 41 + b"=v"}, "is not such a pair"),
         ({b"x-llmops-tags": b"a=" + b"v" * 101}, "values of 1 to 100 characters"),
-        ({b"x-llmops-tags": b"a=\x1f"}, "printable"),
+        ({b"x-llmops-tags": b"a=b\x1fc"}, "printable"),
         ({b"x-llmops-tags": b"a=b," * 2000}, "1 to 4096"),
         ({b"x-llmops-tags": b",".join(b"t%d=v" % n for n in range(11))}, "holds 11 tags; at most 10 are kept"),
         ({b"x-llmops-priority": b"urgent"}, "must be low, normal or high, not b'urgent'"),

@@ -15,6 +15,9 @@ from llmops.gateway.server import bind
 from llmops.gateway.state_file import GatewayState, find_running, noted
 from llmops.gateway.supervisor import pause_s
 from tests.serving import HOST, Server, free_port, llmops, running, until
+from tests.store.redis_server import binary as redis_binary
+from tests.store.redis_server import redis_server
+from tests.store.required import missing
 
 CONFIG = """
 server: {drain_delay_seconds: 0.6}
@@ -151,7 +154,13 @@ def two_workers(tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "gateway.yaml").write_text(CONFIG)
     port = free_port()
     command = ["-m", "llmops", "serve", "--config", "gateway.yaml", "--port", str(port), "--workers", "2"]
-    with running(command, tmp_path, port) as server:
+    program = redis_binary()
+    if program is None:
+        missing("Redis", "redis-server")
+    with (
+        redis_server(program) as counters,
+        running(command, tmp_path, port, {"LLMOPS_REDIS_URL": counters.url}) as server,
+    ):
         until(lambda: len(server.children()) == 2, "two workers")
         until(lambda: "answers on" in server.said, "the announcement")
         yield server
@@ -161,10 +170,16 @@ def test_workers_share_the_port_and_their_metrics(two_workers: Server, tmp_path:
     for _ in range(20):
         assert two_workers.chat().status == 200
     until(lambda: requests_counted(two_workers) == 20, "the scrape to add up")
-    assert "will need Redis" in two_workers.said
+    assert "workers  2" in two_workers.said
     two_workers.signal(signal.SIGTERM)
     assert two_workers.wait() == 0, two_workers.said
     assert len(records(tmp_path)) == 20
+
+
+def test_workers_without_redis_are_refused_with_the_reason(tmp_path: Path) -> None:
+    refused = llmops("serve", "--workers", "2", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "LLMOPS_REDIS_URL" in refused.stderr and "count" in refused.stderr
 
 
 def test_a_worker_that_dies_is_replaced(two_workers: Server) -> None:
@@ -198,7 +213,8 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         for workers in ("1", "2"):
-            asked = llmops("serve", "--port", str(port), "--workers", workers, folder=tmp_path)
+            counting = {"LLMOPS_REDIS_URL": "redis://127.0.0.1:1/0"}  # not reached before the port is refused
+            asked = llmops("serve", "--port", str(port), "--workers", workers, folder=tmp_path, env=counting)
             assert asked.returncode == 1
             assert asked.stderr.startswith(f"error: port {port} on 127.0.0.1 is in use")
         with pytest.raises(PortTaken):

@@ -1,7 +1,7 @@
 """Random schedules of calls, ends, time, reloads and crashes, against a plain reference (`reference`).
 
 After every step: the same calls are let in, the counters say the same, and what is charged is what was used, to the
-nano-dollar. At the end no hold is left. ``SPEND_SCHEDULES=10000 pytest tests/spend/test_schedules.py`` runs more.
+nano-dollar. At the end no hold is left. ``pytest -m soak tests/spend/test_schedules.py`` runs ten thousand.
 """
 
 import os
@@ -40,7 +40,6 @@ from tests.spend.deployments import deployment
 from tests.spend.reference import DAY_S, Bound, Reference, Taken, price
 from tests.spend.till import UNPRICED, Till, a_call, answer, log_file, logged, rules, uncounted
 
-SCHEDULES = int(os.environ.get("SPEND_SCHEDULES", "300"))
 START_S = 1_699_920_000 + DAY_S // 2  # noon in the middle of a month
 ODD = deployment("odd", provider="mock", price={"input": "0.0375", "output": "1.00005"})
 PRICES = {"odd": (Fraction(75, 2), Fraction(100_005, 100))}
@@ -312,12 +311,22 @@ class Spending(RuleBasedStateMachine):
         assert sum(cost or 0 for cost in charged.values()) == sum(cost or 0 for cost in self.charges.values())
 
 
-@pytest.mark.timeout(60 + SCHEDULES // 2)
+@pytest.mark.timeout(120)
 def test_any_schedule_spends_what_the_reference_spends() -> None:
+    run(300)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_ten_thousand_schedules() -> None:
+    run(int(os.environ.get("SPEND_SCHEDULES", "10000")))
+
+
+def run(schedules: int) -> None:
     run_state_machine_as_test(
         Spending,
         settings=settings(
-            max_examples=SCHEDULES,
+            max_examples=schedules,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -101,6 +101,16 @@ def test_nothing_for_what_nobody_worked_on(error: LLMOpsError) -> None:
     assert ended(error=error) == NO_USAGE
 
 
+def test_what_earlier_attempts_used_is_charged_whatever_became_of_the_last() -> None:
+    spent = Usage(prompt=30, completion=20, cached=10)
+
+    def last(error: LLMOpsError) -> Usage:
+        return used(FinishedCall(call=a_call(attempts=2, spent=spent), error=error, ended_s=1.0), ESTIMATE)
+
+    assert last(UpstreamUnavailable("503")) == spent
+    assert last(UpstreamTimeout("late")) == Usage(prompt=130, completion=70, cached=10, source="estimated")
+
+
 def test_counting_tokens_is_free() -> None:
     call = a_call(operation="count_tokens", attempts=1)
     assert used(FinishedCall(call=call, reply=answer(7, 0), ended_s=1.0), Estimate(0, 0, 0)).total == 0

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -27,10 +27,13 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """``url`` leads to its first database, ``fresh`` makes another one."""
+    """``url`` leads to its first database, ``fresh`` makes another one; ``kill`` ends it amid its work, ``start`` brings
+    it back."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, start: Callable[[], None], kill: Callable[[], None]) -> None:
         self._port = port
+        self.start = start
+        self.kill = kill
 
     def url(self, name: str = USER) -> str:
         return f"postgresql://{USER}@{HOST}:{self._port}/{name}"
@@ -66,10 +69,18 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
 
         run("initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         flags = f"-c listen_addresses={HOST} -p {port} -k {folder} -c fsync=off -c max_connections=40"
-        run("pg_ctl", "-D", str(data), "-o", flags, "-l", str(folder / "log"), "-w", "start")
-        try:
-            yield PostgresServer(port)
-        finally:
+
+        def start() -> None:
+            run("pg_ctl", "-D", str(data), "-o", flags, "-l", str(folder / "log"), "-w", "start")
+
+        def kill() -> None:
             run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+
+        start()
+        try:
+            yield PostgresServer(port, start, kill)
+        finally:
+            if (data / "postmaster.pid").exists():
+                kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -151,6 +151,8 @@ USED = Usage(prompt=7, completion=5)
         (Usage(source="none"), 40, Usage(prompt=8, completion=10, source="estimated")),
         (Usage(prompt=-1, completion=5), 40, Usage(prompt=8, completion=10, source="estimated")),
         (Usage(prompt=7, completion=5, prompt_audio=10**10), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(), 40, Usage(prompt=8, completion=10, source="estimated")),
+        (Usage(), 0, Usage()),
         (Usage(prompt=7, completion=2**70), 40, Usage(prompt=8, completion=10, source="estimated")),
         (Usage(prompt=2**62, source="estimated"), 40, Usage(prompt=8, completion=10, source="estimated")),
         (Usage(prompt=7, completion=1), 4000, Usage(prompt=7, completion=1)),  # it is the provider who sends the bill

@@ -173,16 +173,12 @@ def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None
     callable_names = [name for name in names if "*" not in name]
     model = settings.llm.model if settings.llm.model in names else (callable_names or ["mock"])[0]
     notes = [f"note: {note}" for note in not_in_effect(settings)]
-    if settings.server.workers > 1:
-        notes.append(
-            f"note: {settings.server.workers} workers keep their state apart; what must be counted together "
-            "(limits, budgets) will need Redis"
-        )
     say(
         "\n".join(
             [
                 f"LLMOps Lab {__version__} answers on {url}",
                 f"  models   {shown}",
+                *([f"  workers  {settings.server.workers}"] if settings.server.workers > 1 else []),
                 f"  log      {settings.log.dir / LOG_NAME}",
                 f"  config   {file or 'defaults and environment (no file)'}",
                 *notes,

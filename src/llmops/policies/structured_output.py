@@ -12,6 +12,7 @@ import jsonschema_rs
 import msgspec
 
 from ..errors import InvalidRequest
+from ..tokens import estimate_prompt, estimate_tokens
 from ..types import Call, Handler, OutputContract, Policy, Reply, ReplyStream, Usage
 
 _MAX_VALIDATORS = 256
@@ -31,16 +32,18 @@ def structured_output(repair_attempts: int = 0) -> Policy:
         async def comply(call: Call, check: Check) -> Reply:
             call.keep_text = True
             spent: list[Usage] = []
-            while True:
+            while True:  # what is spent is on the call as well, for the case that the next attempt raises
                 reply = await handle(call)
                 if reply.stream is not None:
                     reply.stream = _CheckedStream(reply.stream, reply, check)
                     return reply
                 reply.json_valid = _verdict(reply, check)
                 if reply.json_valid is not False or len(spent) >= repair_attempts:
-                    reply.outcome.usage = _sum([*spent, reply.outcome.usage])
+                    if spent:
+                        reply.outcome.usage = _sum([*spent, _used(call, reply)])
                     return reply
-                spent.append(reply.outcome.usage)
+                spent.append(_used(call, reply))
+                call.spent = _sum(spent)
 
         return checked
 
@@ -53,10 +56,16 @@ def _verdict(reply: Reply, check: Check) -> bool | None:
     return check(text) if text else None
 
 
+def _used(call: Call, reply: Reply) -> Usage:
+    """The provider's count, or an estimate, with which the others can be summed."""
+    if reply.outcome.usage.source != "none":
+        return reply.outcome.usage
+    completion = estimate_tokens(reply.outcome.output_chars)
+    return Usage(prompt=estimate_prompt(call.body), completion=completion, source="estimated")
+
+
 def _sum(usages: list[Usage]) -> Usage:
     """What all attempts used together: each was paid for."""
-    if len(usages) == 1:
-        return usages[0]
     return Usage(
         prompt=sum(usage.prompt for usage in usages),
         completion=sum(usage.completion for usage in usages),
@@ -67,7 +76,7 @@ def _sum(usages: list[Usage]) -> Usage:
         cached_audio=sum(usage.cached_audio for usage in usages),
         completion_audio=sum(usage.completion_audio for usage in usages),
         cache_write_1h=sum(usage.cache_write_1h for usage in usages),
-        source=usages[-1].source,
+        source="estimated" if any(usage.source == "estimated" for usage in usages) else "provider",
     )
 
 

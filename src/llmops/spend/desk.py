@@ -4,7 +4,7 @@ What is counted and what is open outlives a reload; rules and prices are exchang
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Protocol
 
 from ..clock import Clock
 from ..store.counters.local import LocalCounters
@@ -15,16 +15,26 @@ from .ledger import Ledger, Log
 from .output_lengths import OutputLengths
 from .rule import Rule
 from .rulebook import Rulebook
-from .usher import QueueBounds, Usher
+from .usage.seeder import QuotaCounters
+from .usher import Counted, QueueBounds, Usher
+
+
+class CounterStore(Counted, QuotaCounters, Protocol):
+    """Counters of this process, or in Redis."""
+
+    def sweep(self) -> None: ...
 
 
 class Desk:
+    """Without ``counters`` this process counts by itself."""
+
     def __init__(
         self,
         log: Log,
         clock: Clock,
         prices: Prices,
         *,
+        counters: CounterStore | None = None,
         rules: Iterable[Rule] = (),
         assumed_output_tokens: int = 1000,
         journal: bool = True,
@@ -32,7 +42,7 @@ class Desk:
         queue: QueueBounds | None = None,
     ) -> None:
         self.rules = Rulebook(rules)
-        self.counters = LocalCounters(clock.now_s, clock.monotonic_s)
+        self.counters = counters or LocalCounters(clock.now_s, clock.monotonic_s)
         self.usher = Usher(self.counters, clock, queue)
         self.journal_folder = log.path.parent / "journal"
         self.lengths = OutputLengths(assumed_output_tokens)

@@ -23,13 +23,13 @@ class _Lengths(msgspec.Struct):
 class OutputLengths:
     def __init__(self, assumed: int) -> None:
         """``assumed`` tokens are the estimate until a model has answered twenty times."""
-        self._assumed = assumed
+        self.assumed = assumed
         self._models: dict[str, _Lengths] = {}
 
     def estimate(self, model: str) -> int:
         """Output tokens that 95 of 100 answers of this model do not exceed."""
         lengths = self._models.get(model)
-        return lengths.estimate if lengths is not None and lengths.seen >= _ENOUGH else self._assumed
+        return lengths.estimate if lengths is not None and lengths.seen >= _ENOUGH else self.assumed
 
     def observe(self, model: str, tokens: int) -> None:
         """Learn from one answer."""

@@ -234,13 +234,10 @@ class WaitingRoom(Generic[W]):
                     self._pass_over(lane, holder)
                     continue
                 if lane.asking is None and _is_due(head, now_s, freed):
-                    said = head.refused
                     self._trying = head
                     yield head
                     self._trying = None
                     if head not in self._waiting:
-                        if said is not None:
-                            freed.add(said.meter.name)
                         if lane:
                             heappush(heads, _place(lane))
                         if self._admitted is head:

@@ -2,7 +2,8 @@
 
 Every append takes an exclusive lock on the file, so that several processes may share it; whoever finds that the path
 names another file now (somebody rotated) opens that one. A write that the disk cuts short is taken back in full, and
-one that was cut by the end of its process by the next, so a line is in the log whole or not at all. Not covered: file systems without working ``flock`` (some NFS).
+one that was cut by the end of its process is taken off by the next, so a line is in the log whole or not at all. Not
+covered: file systems without working ``flock`` (some NFS).
 """
 
 import fcntl

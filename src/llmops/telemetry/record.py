@@ -189,7 +189,7 @@ def usage_of(finished: FinishedCall, prompt_tokens: int | None = None) -> Usage:
     if reply is None or reply.cached or call.operation == "count_tokens":
         return Usage(source="none")
     usage = reply.outcome.usage
-    credible = _is_credible(usage)
+    credible = _is_credible(usage) and (usage.total > 0 or not reply.outcome.output_chars)
     if usage.source == "provider" and credible:
         return usage
     completion = estimate_tokens(reply.outcome.output_chars)

@@ -189,7 +189,8 @@ class LogFollower:
         if self._current is not None:
             fd, part_id = self._current
             status, part = os.fstat(fd), self._parts[part_id]
-            if status.st_size >= part.size and part_id not in found and self.position(part_id) < status.st_size:
+            gone = all((each.device, each.inode) != (part.device, part.inode) for each in found.values())
+            if gone and part_id not in found and part.size <= status.st_size > self.position(part_id):
                 found[part_id] = msgspec.structs.replace(part, size=status.st_size, changed_ns=status.st_mtime_ns)
                 return
             self.close()

@@ -1,0 +1,127 @@
+"""Keeping the counters of quotas and budgets at least at what the database knows to be used.
+
+At the start, when rules appear, and once a minute: a counter is raised to the ledger's sum of its window, never
+lowered, since it also holds what is under way and what the database has not got yet. Counters in Redis outlive
+processes, so they are told when they have forgotten, and when rules appear.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from ...errors import LLMOpsError, StoreUnavailable
+from ...store.counters.meter import Quota
+from ..rule import Rule
+from .repository.sums import UsageRepository
+from .seeding import CounterDifference, counter_differences, used_quotas
+
+_log = logging.getLogger(__name__)
+_PERIOD_S = 60.0
+_ANSWER_S = 5.0
+
+
+class QuotaCounters(Protocol):
+    """What is used of quotas; counters in Redis answer later."""
+
+    def used(self, meters: Sequence[Quota]) -> list[int] | Awaitable[list[int]]: ...
+    def raise_to(self, used: Mapping[str, int], meters: Sequence[Quota]) -> None | Awaitable[None]: ...
+
+
+class Seeder:
+    """Owns one task between ``start`` and ``aclose``. ``failing`` says why counters may be too low."""
+
+    def __init__(
+        self,
+        rules: Callable[[], Sequence[Rule]],
+        sums: UsageRepository,
+        counters: QuotaCounters,
+        now_s: Callable[[], float],
+        *,
+        period_s: float = _PERIOD_S,
+    ) -> None:
+        self.failing: str | None = None
+        self._rules = rules
+        self._sums = sums
+        self._counters = counters
+        self._now_s = now_s
+        self._period_s = period_s
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Raise the counters now, and again from time to time. Raises `StoreUnavailable` when the database cannot say
+        what has been used: a gateway that does not know must not begin to spend. Redis out of reach is no reason:
+        it is told when it is back."""
+        self._loop = asyncio.get_running_loop()
+        used, quotas = await asyncio.to_thread(self._used)
+        with suppress(StoreUnavailable):
+            await self._raise(used, quotas)
+        self._task = self._loop.create_task(self._keep())
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def soon(self) -> None:
+        """Rules have changed: raise the counters now instead of at the next turn."""
+        self._wanted.set()
+
+    async def seed(self) -> None:
+        """Raise the counters to what the database knows. `StoreUnavailable` where one of both is out of reach."""
+        await self._raise(*await asyncio.to_thread(self._used))
+
+    def problems(self) -> list[str]:
+        return [f"counters of budgets cannot be compared with the database: {self.failing}"] if self.failing else []
+
+    # --- for threads ---
+
+    def state(self) -> list[tuple[str, int]]:
+        """Name and use of every quota and budget of which something is used in its present window."""
+        _, quotas = self._used()
+        return [(quota.name, use) for quota, use in zip(quotas, self.counted(quotas), strict=True)]
+
+    def differences(self) -> list[CounterDifference]:
+        """Where the counters and the database differ now; with calls under way the counters are ahead."""
+        return counter_differences(self._rules(), self._sums, self._now_s(), self.counted)
+
+    def counted(self, quotas: Sequence[Quota]) -> list[int]:
+        """What the counters say is used."""
+        if self._loop is None:
+            raise StoreUnavailable("the counters are not in use yet")
+        found: list[int] = asyncio.run_coroutine_threadsafe(self._count(quotas), self._loop).result(_ANSWER_S)
+        return found
+
+    # --- inner ---
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), self._period_s)
+            self._wanted.clear()
+            try:
+                await self.seed()
+            except LLMOpsError as exc:
+                if self.failing is None:
+                    _log.error("counters of budgets cannot be compared with the database: %s", exc.message)
+                self.failing = exc.message
+            except Exception:  # noqa: BLE001 - a border: the next turn may do better
+                _log.exception("counters of budgets could not be compared with the database")
+            else:
+                self.failing = None
+
+    def _used(self) -> tuple[dict[str, int], list[Quota]]:
+        return used_quotas(self._rules(), self._sums, self._now_s())
+
+    async def _raise(self, used: Mapping[str, int], quotas: Sequence[Quota]) -> None:
+        told = self._counters.raise_to(used, quotas)
+        if told is not None:
+            await told
+
+    async def _count(self, quotas: Sequence[Quota]) -> list[int]:
+        found = self._counters.used(quotas)
+        return found if isinstance(found, list) else await found
