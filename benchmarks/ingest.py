@@ -1,8 +1,8 @@
 """``python -m benchmarks.ingest``: how fast the request log gets into the database, sums by day included.
 
 A log as `RequestLog` writes it (50 tenants, 20 models, 200 users, some tags, one to three masked messages a call) is
-brought into a new SQLite database, and into the PostgreSQL database that ``--postgres URL`` names: its tables ``calls``,
-``usage_days`` and ``log_files`` are emptied first. One process; the bar is 20,000 records a second.
+brought into a new SQLite database, and into the PostgreSQL database that ``--postgres URL`` names, whose tables
+``calls``, ``usage_days`` and ``log_files`` are emptied first. One process; the bar is 20,000 records a second.
 """
 
 import argparse
@@ -74,7 +74,10 @@ async def write_log(path: Path, records: int, seed: int = 1) -> None:
     """A request log of so many calls, in files of at most 50 MB."""
     luck, ids, clock = random.Random(seed), Ids(seed), ManualClock(1_795_000_000.0)
     log = RequestLog(
-        LogFile(path, rotate_bytes=50_000_000, rotate_age_s=10**9), clock=clock, hash_key=b"k" * 32, flush_interval_s=0.01
+        LogFile(path, rotate_bytes=50_000_000, rotate_age_s=10**9),
+        clock=clock,
+        hash_key=b"k" * 32,
+        flush_interval_s=0.01,
     )
     deployments = [Deployment(name=f"model-{number}/0", provider=_Provider(), model=None) for number in range(20)]
     for written in range(1, records + 1):
@@ -115,7 +118,9 @@ def _finished(luck: random.Random, ids: Ids, clock: ManualClock, deployments: li
         tags={"feature": luck.choice(["search", "chat", "summary"])} if luck.random() < 0.5 else {},
     )
     usage = Usage(prompt=luck.randrange(10, 4000), completion=luck.randrange(1, 900), cached=luck.choice([0, 0, 512]))
-    outcome = Outcome(usage=usage, finish_reason="stop", model="m-2026", upstream_id="chatcmpl-9x", first_content_s=now_s)
+    outcome = Outcome(
+        usage=usage, finish_reason="stop", model="m-2026", upstream_id="chatcmpl-9x", first_content_s=now_s
+    )
     charge = Charge(usage=usage, cost_nanousd=luck.randrange(10**6), reserved_nanousd=10**6)
     return FinishedCall(call=call, reply=Reply(outcome=outcome), charge=charge, ended_s=now_s + luck.random())
 

@@ -145,6 +145,8 @@ def cli_page() -> str:
         *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
         *(["tenants", name] for name in ("create", "list", "disable", "enable")),
         *([kind, name] for kind in ("limits", "budgets") for name in ("list", "add", "remove")),
+        ["usage"],
+        ["reconcile"],
         ["doctor"],
         ["version"],
     ]:

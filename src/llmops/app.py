@@ -134,6 +134,7 @@ class Stack:
         rules = build_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
         self.parts.desk.reload(build_prices(settings), rules, settings.limits.queue)
+        self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
         handler = self._pipeline(settings, table)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
@@ -181,6 +182,7 @@ class Stack:
 
     async def aclose(self) -> None:
         """Flush the log and close every connection."""
+        await self.parts.desk.usher.aclose()
         await self.parts.log.aclose()
         self.parts.desk.ledger.close()
         await self.parts.transport.aclose()

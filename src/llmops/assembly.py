@@ -154,7 +154,9 @@ def build_gateway(
         data_plane=data_plane,
         lifecycle=lifecycle,
         get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
-        control_plane=ControlPlane(stack, access, identity, rules, usage, grace_s=settings.auth.rotation_grace_seconds),
+        control_plane=ControlPlane(
+            stack, access, identity, rules, usage, seeder.comparison, grace_s=settings.auth.rotation_grace_seconds
+        ),
         openai_dialect=DIALECTS["chat"],
         anthropic_dialect=DIALECTS["messages"],
     )

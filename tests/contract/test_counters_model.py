@@ -20,6 +20,7 @@ from llmops.store.counters.window import WINDOWS, starts_of
 from ..store.redis_server import RedisServer
 from .counting import NANOUSD, REQUESTS, TOKENS, Counting, concurrency, quota, rate, redis_counters
 
+BEGUN_S = int(time.time())
 TICK = Fraction(1, 64)
 """Binary fractions of a second hold it exactly, and whole microseconds too."""
 METERS: tuple[Meter, ...] = (
@@ -66,7 +67,6 @@ class Model(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun_s = int(time.time())
         self.passed_s = Fraction(0)
         self.exact = Exact()
         self.held: list[Hold] = []
@@ -75,10 +75,10 @@ class Model(RuleBasedStateMachine):
         self.counting = Counting(self.counters(), None)  # type: ignore[arg-type]
 
     def counters(self) -> Any:
-        return LocalCounters(lambda: float(self.begun_s + self.passed_s), lambda: float(self.passed_s))
+        return LocalCounters(lambda: float(BEGUN_S + self.passed_s), lambda: float(self.passed_s))
 
     def starts(self) -> dict[str, int]:
-        return dict(zip(WINDOWS, starts_of(float(self.begun_s + self.passed_s)), strict=True))
+        return dict(zip(WINDOWS, starts_of(float(BEGUN_S + self.passed_s)), strict=True))
 
     @rule(ticks=st.integers(1, 200) | st.sampled_from([64 * 3600, 64 * 86_400, 64 * 86_400 * 31]))
     def time_passes(self, ticks: int) -> None:
@@ -184,7 +184,7 @@ class InRedis(Model):
 
     def counters(self) -> Any:
         return redis_counters(
-            self.server, lease_s=10**9, simulated_us=lambda: self.begun_s * 1_000_000 + int(self.passed_s * 1_000_000)
+            self.server, lease_s=10**9, simulated_us=lambda: BEGUN_S * 1_000_000 + int(self.passed_s * 1_000_000)
         )
 
     def teardown(self) -> None:

@@ -41,6 +41,8 @@ LEAST: dict[str, str | None] = {
     "GET /api/tenants": "viewer",
     "POST /api/tenants": "admin",
     "PATCH /api/tenants/{tenant_id}": "admin",
+    "GET /api/usage": "viewer",
+    "GET /api/counters": "admin",
     "GET /api/keys": "viewer",
     "POST /api/keys": "editor",
     "POST /api/keys/{key_id}/rotate": "editor",

@@ -10,8 +10,8 @@ from llmops.types import Call
 from tests.spend.till import a_call
 
 
-def labelled(headers: dict[bytes, bytes], **fields: str) -> Call:
-    call = a_call(**fields)
+def labelled(headers: dict[bytes, bytes], user: str | None = None) -> Call:
+    call = a_call(user=user)
     read_labels(headers, call)
     return call
 

@@ -215,7 +215,7 @@ async def test_keys_and_tenants_and_their_users_are_apart(settings: Build) -> No
                 await chat(gateway, {"Authorization": f"Bearer {keys[holder]}", **(headers or {})}, **fields)
             ).status
 
-        ann = {"model": "mini", "user": "ann"}
+        ann: dict[str, Any] = {"model": "mini", "user": "ann"}
         assert [await ask("a1", **ann), await ask("a2", **ann), await ask("b", **ann)] == [200, 429, 200]
         assert [await ask("a1"), await ask("a1"), await ask("a1")] == [200, 200, 429], "two for each key"
         assert [await ask("a2"), await ask("a2"), await ask("b")] == [200, 429, 200], "three for each tenant"
@@ -281,6 +281,13 @@ async def test_a_reload_exchanges_rules_and_keeps_counts(settings: Build) -> Non
         await stack.call("chat", long)
         with pytest.raises(LimitReached, match=r"of 2100 tokens is used up: 1\d\d\d used today"):
             await stack.call("chat", {**long, "messages": [{"role": "user", "content": "x" * 4000}]})
+
+
+async def test_a_reload_takes_what_is_assumed_of_unknown_models(settings: Build) -> None:
+    async with Stack(limited(settings, limits={"assumed_output_tokens": 10})) as stack:
+        stack.reload(limited(settings, {"tokens_per_minute": 500}, limits={"assumed_output_tokens": 700}))
+        with pytest.raises(LimitReached, match="needs about 7"):
+            await stack.call("chat", CHAT)
 
 
 async def test_a_reload_while_calls_are_open_loses_none_of_them(settings: Build) -> None:

@@ -80,6 +80,21 @@ async def test_repairs_and_what_they_cost(
     assert (reply.json_valid, reply.outcome.usage) == (valid, Usage(prompt=3 * calls, completion=2 * calls))
 
 
+async def test_an_attempt_that_nobody_counted_is_estimated_into_the_sum() -> None:
+    replies = [
+        Reply(outcome=Outcome(text="bad", output_chars=400)),
+        Reply(outcome=Outcome(text='{"a": 1}', usage=Usage(prompt=3, completion=2))),
+    ]
+
+    async def handle(call: Call) -> Reply:
+        return replies.pop(0)
+
+    call = wanting()
+    reply = await structured_output(1)(handle)(call)
+    assert reply.outcome.usage == Usage(prompt=4, completion=102, source="estimated")  # a body of two bytes is a token
+    assert call.spent == Usage(prompt=1, completion=100, source="estimated")
+
+
 async def test_a_stream_is_checked_at_its_end() -> None:
     async def handle(call: Call) -> Reply:
         assert call.keep_text

@@ -18,11 +18,11 @@ ESTIMATE = Estimate(100, 50, 1_500_000)
 def rate(unit: Unit = Unit.REQUESTS, count: int = 10, **fields: Any) -> Rate:
     return Rate(
         **{"name": "n", "rule": "team", "unit": unit, "count": count, "period_us": 1_000_000, "burst": count, **fields}
-    )  # type: ignore[arg-type]
+    )
 
 
 def quota(unit: Unit, **fields: Any) -> Quota:
-    return Quota(**{"name": "n", "rule": "team", "unit": unit, "limit": 2_000_000, "window": "day", **fields})  # type: ignore[arg-type]
+    return Quota(**{"name": "n", "rule": "team", "unit": unit, "limit": 2_000_000, "window": "day", **fields})
 
 
 def refused(meter: Meter, reading: int = 0, wait_s: float | None = None) -> LLMOpsError:

@@ -14,7 +14,7 @@ from tests.spend.till import rules
 
 def subject(**fields: Any) -> Subject:
     return Subject(
-        **{  # type: ignore[arg-type]
+        **{
             "tenant": "acme",
             "key": "k1",
             "user": "ann",

@@ -83,6 +83,21 @@ BUDGETS: dict[str, tuple[dict[str, Any], str, list[Bound]]] = {
     ),
 }
 RULES = {**LIMITS, **BUDGETS}
+CALLS = st.tuples(
+    st.sampled_from(["acme", "other"]),
+    st.sampled_from([None, "ann", "bob"]),
+    st.sampled_from([None, "x"]),
+    st.sampled_from(sorted(DEPLOYMENTS)),
+    st.integers(0, 1200),
+    st.one_of(st.none(), st.integers(0, 100)),
+)
+"""Tenant, user, tag, model, bytes of the body, the most it may answer."""
+ENDS = st.tuples(
+    st.sampled_from(["answered", "cut", "absurd", "timeout", "left", "unreachable", "rejected", "cached"]),
+    st.integers(0, 400),
+    st.integers(0, 400),
+)
+"""How a call ends, and the numbers that are reported or seen of it."""
 
 
 def whose(call: Call, dimension: str) -> str | None:
@@ -106,7 +121,7 @@ class Spending(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="spending-"))
         self.clock = ManualClock(float(START_S))
         self.in_force: list[str] = []
-        self.number = 0
+        self.number = self.lived = 0
         self.till = self.open_till()
         self.reference = Reference()
         self.open: list[tuple[Call, Taken]] = []
@@ -133,7 +148,7 @@ class Spending(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def open_till(self) -> Till:
-        return Till(self.folder, self.present_rules(), clock=self.clock, room_bytes=4096)
+        return Till(self.folder, self.present_rules(), clock=self.clock, room_bytes=2048)
 
     def present_rules(self) -> list[Any]:
         return rules(
@@ -156,14 +171,11 @@ class Spending(RuleBasedStateMachine):
         self.in_force = sorted(names)
         self.till.rules.replace(self.present_rules())
 
-    @rule(
-        tenant=st.sampled_from(["acme", "other"]),
-        user=st.sampled_from([None, "ann", "bob"]),
-        tag=st.sampled_from([None, "x"]),
-        model=st.sampled_from(sorted(DEPLOYMENTS)),
-        size=st.integers(0, 2000),
-        max_tokens=st.one_of(st.none(), st.integers(0, 200)),
-    )
+    @rule(calls=st.lists(CALLS, min_size=1, max_size=6))
+    def come(self, calls: list[tuple[str, str | None, str | None, str, int, int | None]]) -> None:
+        for each in calls:
+            self.call(*each)
+
     def call(
         self, tenant: str, user: str | None, tag: str | None, model: str, size: int, max_tokens: int | None
     ) -> None:
@@ -199,15 +211,12 @@ class Spending(RuleBasedStateMachine):
         if prompt + completion:
             self.unsettled[call.request_id] = money
 
-    @precondition(lambda self: self.open)
-    @rule(
-        index=st.integers(0, 10),
-        how=st.tuples(
-            st.sampled_from(["answered", "cut", "absurd", "timeout", "left", "unreachable", "rejected", "cached"]),
-            st.integers(0, 400),
-            st.integers(0, 400),
-        ),
-    )
+    @precondition(lambda self: bool(self.open))
+    @rule(ends=st.lists(st.tuples(st.integers(0, 10), ENDS), min_size=1, max_size=5))
+    def leave(self, ends: list[tuple[int, tuple[str, int, int]]]) -> None:
+        for index, how in ends[: len(self.open)]:
+            self.end_one(index, how)
+
     def end_one(self, index: int, how: tuple[str, int, int]) -> None:
         call, taken = self.open.pop(index % len(self.open))
         kind, prompt, completion = how
@@ -241,14 +250,11 @@ class Spending(RuleBasedStateMachine):
         assert ended.charge is not None
         assert (ended.charge.cost_nanousd, ended.charge.usage.total) == (cost, sum(tokens))
         assert set(ended.charge.over) == taken.over
+        self.counters_agree(call)
 
-    @rule(steps=st.one_of(st.integers(1, 64), st.integers(64, 6400)))
+    @rule(steps=st.one_of(st.integers(1, 64), st.integers(64, 6400), st.just(32 * DAY_S)))
     def pass_time(self, steps: int) -> None:
         self.clock.advance(steps / 64)  # which a binary fraction holds exactly
-
-    @rule()
-    def pass_the_night(self) -> None:
-        self.clock.advance(DAY_S / 2)
 
     @rule(names=st.sets(st.sampled_from(sorted(RULES))))
     def reload(self, names: set[str]) -> None:
@@ -262,12 +268,13 @@ class Spending(RuleBasedStateMachine):
         self.till.ledger.tidy()
         self.till.counters.sweep()
 
+    @precondition(lambda self: len(self.charges) + len(self.open) >= self.lived + 5)
     @rule(twice=st.booleans())
     def crash(self, twice: bool) -> None:
         self.till.die()
         self.charges |= self.unsettled  # by rule: nobody saw their end
         self.open, self.unsettled = [], {}
-        self.till = self.open_till()
+        self.till, self.lived = self.open_till(), len(self.charges)
         self.reference = Reference()
         for _ in range(1 + twice):
             recover(self.folder / "journal", self.till.log.file, self.clock.now_s())
@@ -327,7 +334,7 @@ def run(schedules: int) -> None:
         Spending,
         settings=settings(
             max_examples=schedules,
-            stateful_step_count=40,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),

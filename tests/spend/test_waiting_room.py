@@ -1,4 +1,4 @@
-"""The waiting room's decisions: bounds, turns, priorities and lanes, over real counters and a clock that stands still."""
+"""The waiting room's decisions: bounds, turns, priorities and lanes, over real counters and a manual clock."""
 
 import copy
 from collections.abc import Sequence
@@ -267,6 +267,21 @@ def test_who_was_overtaken_by_priority_is_asked_anew() -> None:
     assert house.ends["normal"] == "admitted"
 
 
+def test_who_was_asked_for_elsewhere_in_vain_is_asked_for_again() -> None:
+    house = House(later=True)
+    place, budget = places("place", 1), tokens("tokens", 600)
+    house.come("a", place, name="first")
+    house.come("a", place, budget, size=60, name="second")
+    house.settle("first")
+    assert [caller.name for caller in house.asked] == ["second"]
+    house.come("b", budget, size=600, name="takes the tokens meanwhile")
+    house.answer()
+    assert house.asked == []
+    house.advance(6.0)
+    house.answer()
+    assert house.ends["second"] == "admitted"
+
+
 # --- bounds -----------------------------------------------------------------------------------------------------
 
 
@@ -410,7 +425,7 @@ class Days(RuleBasedStateMachine):
                 if other.refused is not None and other.refused.meter.name in caller.meters
             ]
             assert ahead, f"{caller.name} waits for nothing"
-            assert any(not house.fits(other) or other.retry_s - house.now_s < SLACK_S for other in ahead)
+            assert any(not house.fits(other) or 0 < other.retry_s - house.now_s < SLACK_S for other in ahead)
 
     @invariant()
     def in_each_lane_one_is_asked_for_at_a_time(self) -> None:

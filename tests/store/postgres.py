@@ -27,8 +27,8 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """``url`` leads to its first database, ``fresh`` makes another one; ``kill`` ends it amid its work, ``start`` brings
-    it back."""
+    """``url`` leads to its first database, ``fresh`` makes another one; ``kill`` ends the server amid its work, and
+    ``start`` brings it back."""
 
     def __init__(self, port: int, start: Callable[[], None], kill: Callable[[], None]) -> None:
         self._port = port

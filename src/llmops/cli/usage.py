@@ -32,7 +32,10 @@ def usage(
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show calls, tokens and money. Days are UTC; the log's newest lines are brought into the database first."""
+    """Show calls, tokens and money.
+
+    Days are UTC. What the log holds and the database does not is brought there first.
+    """
     from ..spend.usage.report import day_of, dimensions_of, show, show_used, tags_of, to_csv, total
     from ..spend.usage.repository.sums import UsageFilter
 

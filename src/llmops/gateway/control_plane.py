@@ -5,11 +5,13 @@ smaller. Every route names the least role that may use it; one that does not is 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..identity.directory import IdentityDirectory
 from ..spend.rule_directory import RuleDirectory
 from ..spend.usage.directory import UsageDirectory
+from ..spend.usage.seeder import CounterComparison
 from .access import Access
 from .asgi import Message, Receive, Scope, Send
 from .intake import read_body
@@ -38,6 +40,7 @@ class ControlPlane:
         identity: IdentityDirectory,
         rules: RuleDirectory | None = None,
         usage: UsageDirectory | None = None,
+        compare_counters: Callable[[], CounterComparison] | None = None,
         *,
         grace_s: float,
     ) -> None:
@@ -46,6 +49,7 @@ class ControlPlane:
         self._identity = identity
         self._rules = rules
         self._usage = usage
+        self._compare_counters = compare_counters
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -65,7 +69,15 @@ class ControlPlane:
         """The FastAPI application."""
         from .api.application import build
 
-        return build(self._inventory, self._access, self._identity, self._rules, self._usage, grace_s=self._grace_s)
+        return build(
+            self._inventory,
+            self._access,
+            self._identity,
+            self._rules,
+            self._usage,
+            self._compare_counters,
+            grace_s=self._grace_s,
+        )
 
 
 def _after(body: bytes, receive: Receive) -> Receive:

@@ -42,7 +42,7 @@ class Desk:
         queue: QueueBounds | None = None,
     ) -> None:
         self.rules = Rulebook(rules)
-        self.counters = counters or LocalCounters(clock.now_s, clock.monotonic_s)
+        self.counters = counters if counters is not None else LocalCounters(clock.now_s, clock.monotonic_s)
         self.usher = Usher(self.counters, clock, queue)
         self.journal_folder = log.path.parent / "journal"
         self.lengths = OutputLengths(assumed_output_tokens)

@@ -22,6 +22,7 @@ from ..store.counters.counters import Counters, Hold
 from ..store.journal import Journal
 from ..telemetry.record import Charge, FinishedCall, RefusedRequest
 from ..types import Call, Usage
+from .alerts import SoftBudgetAlerts
 from .entry import Opened, Reserved
 from .estimate import Estimate, Prices
 from .output_lengths import OutputLengths
@@ -81,6 +82,7 @@ class Ledger:
         self._enabled = enabled
         self._serve_unwritten = when_unwritable == "serve"
         self._retry_s = 0.0
+        self._alerts = SoftBudgetAlerts()
         self._open: dict[str, _Open] = {}
         self._needed: int | None = None
         """How much the log has to have done with before the journal's old files can go."""
@@ -133,7 +135,10 @@ class Ledger:
         except Exception:  # noqa: BLE001 - a border: a defect in a price must lose neither a record nor a hold
             _log.exception("call %s cannot be billed and is charged its estimate", ended.call.request_id)
             usage, cost = as_estimated(estimate.prompt_tokens, estimate.completion_tokens), estimate.nanousd
-        over = tuple(hold.meters[index].rule for index in hold.over) if hold.over else ()
+        over: tuple[str, ...] = ()
+        if hold.over:
+            over = tuple(hold.meters[index].rule for index in hold.over)
+            self._alerts.note(hold)
         ended.charge = Charge(usage=usage, cost_nanousd=cost, reserved_nanousd=estimate.nanousd, over=over)
         self._counters.settle(hold, usage.total, cost or 0)
 

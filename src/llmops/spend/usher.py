@@ -23,8 +23,8 @@ from .waiting_room import Waiter, WaitingRoom
 
 _POLL_S = 0.05
 _LEAST_S = 0.001
-_PER_LANE_S = 0.000_005
-"""Pause between two looks at the room, for each lane: looking takes less than a tenth of that."""
+_PER_LANE_S = 0.000_01
+"""Pause between two looks at the room, for each lane: a look takes less than a tenth of that."""
 _FULL = "; the queue for it is full"
 
 
@@ -130,15 +130,14 @@ class Usher:
             elif not ticket.outcome.cancelled():
                 ticket.outcome.exception()  # cancelled as well, after the outcome: nobody else will look at it
 
-    def close(self) -> None:
-        """Turn everybody away: the process ends."""
+    async def aclose(self) -> None:
+        """Turn everybody away: the process ends. When this returns they have been told."""
         for ticket in self._room.waiters:
             self._end(ticket, Draining("the gateway is shutting down; try again"))
         for task in self._asking:
             task.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_looking()
+        await asyncio.sleep(0)
 
     async def _check(self, ticket: Ticket) -> None:
         """Raise what waiting would not change: the call is too large for a rate, or over a quota or budget."""
@@ -180,12 +179,18 @@ class Usher:
     def _look_soon(self) -> None:
         if len(self._room):
             self._look_at(self._clock.monotonic_s() + self._pause_s())
+        else:
+            self._stop_looking()
+
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_s = None, inf
 
     def _look_at(self, at_s: float) -> None:
         if at_s >= self._timer_s:
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_looking()
         pause_s = at_s - self._clock.monotonic_s()
         self._timer_s = at_s
         self._timer = asyncio.get_running_loop().call_later(pause_s if pause_s >= _LEAST_S else 0, self._look)

@@ -54,7 +54,8 @@ class _Line(Generic[W]):
         return sum(map(len, self.ranks))
 
     def head(self) -> W:
-        return next(iter(next(rank for rank in self.ranks if rank)))
+        high, normal, low = self.ranks
+        return next(iter(high or normal or low))
 
     def newest(self, rank: int) -> W:
         return next(reversed(self.ranks[rank]))
@@ -100,6 +101,8 @@ class WaitingRoom(Generic[W]):
     def __init__(self, max_wait_s: float, max_waiting: int) -> None:
         self.max_wait_s = max_wait_s
         self.max_waiting = max_waiting
+        self.lanes = 0
+        """How many there are now."""
         self._waiting: OrderedDict[W, None] = OrderedDict()
         self._tenants: OrderedDict[str, _Tenant[W]] = OrderedDict()
         self._claims: dict[str, W] = {}
@@ -112,10 +115,6 @@ class WaitingRoom(Generic[W]):
 
     def __len__(self) -> int:
         return len(self._waiting)
-
-    @property
-    def lanes(self) -> int:
-        return sum(len(tenant.lanes) for tenant in self._tenants.values())
 
     @property
     def waiters(self) -> Sequence[W]:
@@ -145,17 +144,16 @@ class WaitingRoom(Generic[W]):
         self._waiting[waiter] = None
         tenant = self._tenants.setdefault(waiter.tenant, _Tenant())
         tenant.ranks[waiter.rank][waiter] = None
-        lane = tenant.lanes.setdefault(waiter.meters, _Lane(waiter.meters))
+        lane = tenant.lanes.get(waiter.meters)
+        if lane is None:
+            lane = tenant.lanes[waiter.meters] = _Lane(waiter.meters)
+            self.lanes += 1
         before = lane.head() if lane else None
         lane.ranks[waiter.rank][waiter] = None
         if before is not None and lane.head() is waiter:
             before.refused = None  # its turn comes again, and then it is asked anew
         if refused is not None:
             self.refuse(waiter, refused, retry_s, now_s)
-        elif lane.last is None:
-            holder = next((self._claims[name] for name in waiter.meters if name in self._claims), None)
-            if holder is not None and holder.refused is not None:
-                lane.last = (holder.refused, holder.refused_s)
         gone = []
         while len(self._waiting) > self.max_waiting:
             gone.append(self._least_urgent())
@@ -169,7 +167,7 @@ class WaitingRoom(Generic[W]):
         del self._waiting[waiter]
         tenant = self._tenants[waiter.tenant]
         lane = tenant.lanes[waiter.meters]
-        waiter.last = lane.last
+        waiter.last = self._last(lane)
         if waiter.refused is not None:
             self._freed.add(waiter.refused.meter.name)
         if lane.asking is waiter:
@@ -177,6 +175,7 @@ class WaitingRoom(Generic[W]):
         del tenant.ranks[waiter.rank][waiter], lane.ranks[waiter.rank][waiter]
         if not lane:
             del tenant.lanes[waiter.meters]
+            self.lanes -= 1
             if not tenant.lanes:
                 del self._tenants[waiter.tenant]
         if not self._waiting:
@@ -229,9 +228,8 @@ class WaitingRoom(Generic[W]):
             while heads:
                 lane = heappop(heads)[2]
                 head = lane.asking or lane.head()
-                holder = next((claims[name] for name in lane.meters if name in claims), None)
-                if holder is not None:
-                    self._pass_over(lane, holder)
+                if not claims.keys().isdisjoint(lane.meters):
+                    self._pass_over(lane)
                     continue
                 if lane.asking is None and _is_due(head, now_s, freed):
                     self._trying = head
@@ -267,12 +265,18 @@ class WaitingRoom(Generic[W]):
             return -inf
         return min(self._retry_s, next(iter(self._waiting)).since_s + self.max_wait_s)
 
-    def _pass_over(self, lane: _Lane[W], holder: W) -> None:
+    def _pass_over(self, lane: _Lane[W]) -> None:
         """A lane waits behind a claim. What its own head was told before may be untrue when its turn comes."""
-        if holder.refused is not None:
-            lane.last = (holder.refused, holder.refused_s)
         if lane.asking is None:
             lane.head().refused = None
+
+    def _last(self, lane: _Lane[W]) -> tuple[Refused, float] | None:
+        """The refusal that holds up a lane: that of the claim it stands behind, or else its own."""
+        for name in lane.meters:
+            holder = self._claims.get(name)
+            if holder is not None and holder.refused is not None:
+                return holder.refused, holder.refused_s
+        return lane.last
 
     def _least_urgent(self) -> W:
         """Of the lowest priority, of the tenant that has most waiters, the newest."""

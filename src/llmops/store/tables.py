@@ -127,8 +127,8 @@ usage_days = Table(
     sqlite_with_rowid=False,
 )
 
-#: How far each file of a request log has been read. ``id`` is made of the file's first line, which names a call that
-#: no other file begins with: it stays the same when the file is renamed, moved or copied back.
+#: How far each file of a request log has been read. ``id`` is made of the file's inode and its first line, which names
+#: a call: it stays the same when the file is renamed, and is another when the inode is used again.
 log_files = Table(
     "log_files",
     metadata,

@@ -59,7 +59,12 @@ def test_every_field_comes_back_as_it_was(log: LogFolder, database: Database) ->
     ingest(log, database)
     with database.read() as connection:
         first, second = connection.execute(select(calls).order_by(calls.c.request_id)).mappings()
-    assert (first["user"], first["latency_ms"], first["ttft_ms"], first["stream"]) == ("O'Brien \"; --", 0.1, 1 / 3, True)
+    assert (first["user"], first["latency_ms"], first["ttft_ms"], first["stream"]) == (
+        "O'Brien \"; --",
+        0.1,
+        1 / 3,
+        True,
+    )
     assert first["tags"].startswith('{"a":"🦜') and str(first["day"]) == "2026-11-21"
     assert (second["user"], second["cost_nanousd"], second["key_id"]) == ("a\N{REPLACEMENT CHARACTER}b", None, None)
     assert first["prompt_tokens"] == second["prompt_tokens"] == 10**15

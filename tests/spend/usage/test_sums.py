@@ -1,4 +1,4 @@
-"""Sums of usage, on both engines: by anything, filtered, as reports and CSV, and as the uses that counters begin with."""
+"""Sums of usage, on both engines: by anything, filtered, as reports and CSV, and as what counters begin with."""
 
 import csv
 import io

@@ -25,6 +25,7 @@ def build(
     identity: IdentityDirectory,
     rules: RuleDirectory | None = None,
     usage: UsageDirectory | None = None,
+    compare: "usage_routes.Comparison | None" = None,
     *,
     grace_s: float,
 ) -> FastAPI:
@@ -42,7 +43,7 @@ def build(
     if rules is not None:
         app.include_router(limits.router(rules))
     if usage is not None:
-        app.include_router(usage_routes.router(usage))
+        app.include_router(usage_routes.router(usage, compare))
     add_documentation(app, roles_of(app))
     check_all_guarded(app)
 

@@ -4,22 +4,29 @@ A caller sees its own tenant, an administrator all of them. A call that has ende
 later.
 """
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response
 
 from ...spend.usage.directory import UsageDirectory
 from ...spend.usage.report import dimensions_of, show, show_used, tags_of, to_csv, total
 from ...spend.usage.repository.sums import UsageFilter
-from .roles import Viewer
+from ...spend.usage.seeder import CounterComparison
+from .roles import Admin, Viewer
 
 _BY = "Any of tenant, key, model, user, tag:<name> and day, with commas between them."
 
 
-def router(usage: UsageDirectory) -> APIRouter:
-    """A route whose function blocks on the database, and which FastAPI therefore runs in a thread."""
+Comparison = Callable[[], CounterComparison]
+"""Compares the counters of quotas and budgets with the database; called in threads."""
+
+
+def router(usage: UsageDirectory, compare: Comparison | None = None) -> APIRouter:
+    """Routes whose functions block on the database, and which FastAPI therefore runs in threads."""
     routes = APIRouter(prefix="/api", tags=["usage"])
 
     @routes.get(
@@ -59,5 +66,10 @@ def router(usage: UsageDirectory) -> APIRouter:
             "left_out": max(0, len(rows) - limit),
             "totals": show_used(total(sums)),
         }
+
+    @routes.get("/counters", summary="Counters of quotas and budgets that differ from the database")
+    def compare_counters(_caller: Admin) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.to_builtins(compare() if compare is not None else CounterComparison(compared=0))
+        return found
 
     return routes

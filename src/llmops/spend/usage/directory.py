@@ -25,18 +25,18 @@ class UsageDirectory:
 
     def __init__(self, database: Database, log: Path) -> None:
         self._database = database
-        self._log = log
+        self.log = log
         self._calls = CallRepository(database)
         self.sums = UsageRepository(database)
 
     def ingester(self) -> Ingester:
         """What keeps the database abreast of the log, for a gateway."""
-        return Ingester(self._log, self._calls)
+        return Ingester(self.log, self._calls)
 
     def catch_up(self, progress: Progress | None = None) -> bool:
         """Bring the log, as it is now, into the database, or wait for the gateway that does so; False when that one
         has not got there after a while."""
-        ingestion = Ingestion(self._log, self._calls)
+        ingestion = Ingestion(self.log, self._calls)
         try:
             sizes = ingestion.sizes()
             if not sizes:
@@ -68,7 +68,7 @@ class UsageDirectory:
 
         With ``counted`` (`Counters.used`) also the quotas and budgets of ``rules``.
         """
-        found = reconcile(self._log, ComparisonRepository(self._database), progress=progress)
+        found = reconcile(self.log, ComparisonRepository(self._database), progress=progress)
         if counted is not None:
             now_s = time.time() if now_s is None else now_s
             found.counter_differences = counter_differences(rules, self.sums, now_s, counted)
@@ -79,8 +79,6 @@ class UsageDirectory:
 
         Returns what was found before. Calls that are in the database and not in the log stay.
         """
-        found = reconcile(
-            self._log, ComparisonRepository(self._database), progress=progress, mend=self._calls.replace
-        )
+        found = reconcile(self.log, ComparisonRepository(self._database), progress=progress, mend=self._calls.replace)
         self._calls.rebuild_usage()
         return found

@@ -1,8 +1,8 @@
 """Follows the request log through all its files: whole lines, none skipped, none read twice, whatever rotates them.
 
-A file is known by its first line, which names a call that no other begins with, and each has its own position. So it
-does not matter in which order files were renamed, how many rotations passed unseen, whether an inode was used again, or
-whether the log was moved to another disk: what is in the folder and has not been read is read, oldest first. The
+A file is known by its inode together with its first line, and each has its own position. So it does not matter in which
+order files were renamed, how many rotations passed unseen, or whether an inode was used again: what is in the folder
+and has not been read is read, oldest first. A copy, or a log on another disk, is read again, which changes nothing. The
 present file is kept open, and read to its end also when somebody renames, compresses or deletes it meanwhile.
 
 A file that lost lines before they were read (deleted, truncated) is reported. Not covered: compressed files, and lines
@@ -165,9 +165,7 @@ class LogFollower:
                     if opened is None:
                         continue
                     part = opened
-                twin = found.get(part.id)  # a copy: the longer one goes on
-                if twin is None or twin.size <= part.size:
-                    found[part.id] = part
+                found[part.id] = part
         return found
 
     def _identify(self, name: str) -> LogPart | None:
@@ -181,7 +179,7 @@ class LogFollower:
         line, end, _ = head.partition(b"\n")
         if not end and len(head) < _HEAD_BYTES:
             return None
-        part_id = int.from_bytes(blake2b(line, digest_size=8).digest()) >> 1
+        part_id = int.from_bytes(blake2b(b"%d %b" % (status.st_ino, line), digest_size=8).digest()) >> 1
         return LogPart(part_id, name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def _keep_open(self, found: dict[int, LogPart]) -> None:
@@ -224,10 +222,8 @@ class LogFollower:
     def _read(self, part: LogPart, begin: int, limit_bytes: int) -> Chunk | None:
         """The next lines of a file; None where its last one is not complete."""
         known = self._stored.get(part.id, 0)
-        kept = self._current is not None and self._current[1] == part.id
-        fd = self._current[0] if kept and self._current is not None else os.open(
-            self.path.with_name(part.name), os.O_RDONLY
-        )
+        kept = self._current if self._current is not None and self._current[1] == part.id else None
+        fd = kept[0] if kept is not None else os.open(self.path.with_name(part.name), os.O_RDONLY)
         try:
             status = os.fstat(fd)
             if status.st_ino != part.inode:
@@ -244,7 +240,7 @@ class LogFollower:
                     break
                 want = min(4 * want, part.size - begin, _MAX_LINE_BYTES)
         finally:
-            if not kept:
+            if kept is None:
                 os.close(fd)
         left = part.name != self.path.name or status.st_nlink == 0
         if left and time.time() - part.changed_ns / 1e9 > _AT_REST_S:

@@ -58,6 +58,8 @@ class Reconciliation(msgspec.Struct):
     different_calls: int = 0
     call_differences: list[CallDifference] = []
     day_differences: list[DayDifference] = []
+    counters_compared: int | None = None
+    """None: nobody said what is counted."""
     counter_differences: list[CounterDifference] = []
 
     @property
@@ -93,9 +95,7 @@ def reconcile(
 class _LogComparison:
     """The log against the calls. ``log_days`` and ``call_days`` sum up the calls that stand in the log."""
 
-    def __init__(
-        self, log: Path, repository: ComparisonRepository, found: Reconciliation, mend: Mend | None
-    ) -> None:
+    def __init__(self, log: Path, repository: ComparisonRepository, found: Reconciliation, mend: Mend | None) -> None:
         self._follower = LogFollower(log)
         self._reader = LineReader()
         self._repository = repository

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+import msgspec
+
 from ...errors import LLMOpsError, StoreUnavailable
 from ...store.counters.meter import Quota
 from ..rule import Rule
@@ -26,7 +28,14 @@ class QuotaCounters(Protocol):
     """What is used of quotas; counters in Redis answer later."""
 
     def used(self, meters: Sequence[Quota]) -> list[int] | Awaitable[list[int]]: ...
-    def raise_to(self, used: Mapping[str, int], meters: Sequence[Quota]) -> None | Awaitable[None]: ...
+    def raise_to(self, used: Mapping[str, int], meters: Sequence[Quota]) -> Awaitable[None] | None: ...
+
+
+class CounterComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How many counters of quotas and budgets were compared with the database, and those that differ."""
+
+    compared: int
+    differences: list[CounterDifference] = []
 
 
 class Seeder:
@@ -85,9 +94,16 @@ class Seeder:
         _, quotas = self._used()
         return [(quota.name, use) for quota, use in zip(quotas, self.counted(quotas), strict=True)]
 
-    def differences(self) -> list[CounterDifference]:
-        """Where the counters and the database differ now; with calls under way the counters are ahead."""
-        return counter_differences(self._rules(), self._sums, self._now_s(), self.counted)
+    def comparison(self) -> CounterComparison:
+        """The counters beside what the database says; with calls under way the counters are ahead."""
+        counted: list[Quota] = []
+
+        def count(quotas: Sequence[Quota]) -> list[int]:
+            counted.extend(quotas)
+            return self.counted(quotas)
+
+        differences = counter_differences(self._rules(), self._sums, self._now_s(), count)
+        return CounterComparison(compared=len(counted), differences=differences)
 
     def counted(self, quotas: Sequence[Quota]) -> list[int]:
         """What the counters say is used."""

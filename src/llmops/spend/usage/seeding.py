@@ -15,9 +15,7 @@ from ..rule import Rule, Subject
 from .repository.sums import TAG, UsageFilter, UsageRepository
 
 
-def used_quotas(
-    rules: Iterable[Rule], repository: UsageRepository, now_s: float
-) -> tuple[dict[str, int], list[Quota]]:
+def used_quotas(rules: Iterable[Rule], repository: UsageRepository, now_s: float) -> tuple[dict[str, int], list[Quota]]:
     """What is used of each quota in its present window, by meter name, and the quotas: what `Counters.raise_to`
     takes."""
     used: dict[str, int] = {}

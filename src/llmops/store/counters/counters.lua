@@ -19,6 +19,8 @@
 local MAX = 9007199254740992  -- 2^53
 local KEEP_S = 86400          -- a call whose process died can be settled so long; a window that is over is kept so long
 local RELEASED_S = 600
+-- An idle rate is forgotten that long after it has drained; later where time is simulated, since Redis' own runs on.
+local DRAINED_MS = ARGV[4] and 86400000 or 1000
 
 local call, format, floor = redis.call, string.format, math.floor
 local prefix, lease_us, batch = ARGV[1], tonumber(ARGV[2]), cmsgpack.unpack(ARGV[3])
@@ -60,7 +62,7 @@ end
 local starts, ends = windows()
 
 local function put_debt(key, debt, count)
-  call('SET', key, integer(debt) .. ':' .. integer(now_us), 'PX', integer(floor(debt / count / 1000) + 1000))
+  call('SET', key, integer(debt) .. ':' .. integer(now_us), 'PX', integer(floor(debt / count / 1000) + DRAINED_MS))
 end
 
 local function debt_of(key, count)
