@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -57,6 +58,12 @@ class Contestant(msgspec.Struct, frozen=True):
 
 
 Load = Callable[[Contestant], Figures]
+
+
+class Helper(Protocol):
+    """What answers on the load generator's core: its processor time is the load's, not a stranger's."""
+
+    def cpu_s(self) -> float: ...
 
 
 class Lab:
@@ -120,7 +127,7 @@ class Lab:
         return contestant
 
     def compare(
-        self, name: str, contestants: list[Contestant], upstream: Process, rounds: int,
+        self, name: str, contestants: list[Contestant], upstream: Helper, rounds: int,
         load: Load, warm_up: Load,
     ) -> list[Reading]:  # fmt: skip
         """Warm every contestant up once, then measure them in turn, ``rounds`` times."""
@@ -141,7 +148,7 @@ class Lab:
                     self.remark(f"{name}: {contestant.name} is left out: {exc}")
         return readings
 
-    def _measure_quietly(self, contestant: Contestant, upstream: Process, number: int, load: Load) -> Reading:
+    def _measure_quietly(self, contestant: Contestant, upstream: Helper, number: int, load: Load) -> Reading:
         attempts: list[Reading] = []
         for _ in range(ATTEMPTS):
             attempts.append(self.measure(contestant, upstream, number, load))
@@ -154,7 +161,7 @@ class Lab:
         with awake(contestant.process):
             return load(contestant)
 
-    def measure(self, contestant: Contestant, upstream: Process, number: int, load: Load) -> Reading:
+    def measure(self, contestant: Contestant, upstream: Helper, number: int, load: Load) -> Reading:
         """Run the load and account for both cores meanwhile."""
         process = contestant.process
         with awake(process):
@@ -174,7 +181,7 @@ class Lab:
             load_busy=load_core_s / wall_s if self.cores.pinned else None,
         )  # fmt: skip
 
-    def _clocks(self, process: Process | None, upstream: Process) -> list[float]:
+    def _clocks(self, process: Process | None, upstream: Helper) -> list[float]:
         own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         load_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime + upstream.cpu_s()
         cores = [busy_s(self.cores.target), busy_s(self.cores.load)]

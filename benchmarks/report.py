@@ -37,9 +37,11 @@ class Results(msgspec.Struct, kw_only=True):
     def median(self, scenario: str, target: str, figure: str) -> float | None:
         return _median(list(self.of(scenario, target, figure).values()))
 
-    def paired(self, scenario: str, figure: str, other: str, combine: Callable[[float, float], float]) -> float | None:
-        """The median over the rounds of ``combine(ours, other)``."""
-        ours, theirs = self.of(scenario, OURS, figure), self.of(scenario, other, figure)
+    def paired(
+        self, scenario: str, figure: str, other: str, combine: Callable[[float, float], float], target: str = OURS
+    ) -> float | None:
+        """The median over the rounds of ``combine(target, other)``."""
+        ours, theirs = self.of(scenario, target, figure), self.of(scenario, other, figure)
         both = [(ours[number], theirs[number]) for number in ours if theirs.get(number)]
         return _median([combine(mine, theirs) for mine, theirs in both])
 
@@ -116,30 +118,34 @@ COLUMNS = {
 
 def markdown(results: Results) -> str:
     lines = [f"### Gateway, {results.date}" + (" (quick: not for quoting)" if results.quick else ""), ""]
-    lines += _table(("bar", "measured", "wanted", ""), [
-        (bar.name, _number(bar.value), f"{bar.sense} {bar.bound:,g} {bar.unit}".strip(), bar.verdict)
-        for bar in bars(results)
-    ])  # fmt: skip
+    lines += table_of_bars(bars(results))
     for scenario, readings in results.readings.items():
         columns = COLUMNS[scenario.partition("-")[0]]
         names = list(dict.fromkeys(reading.target for reading in readings))
-        rows = [(name, *(_number(results.median(scenario, name, column)) for column in columns)) for name in names]
+        rows = [(name, *(number(results.median(scenario, name, column)) for column in columns)) for name in names]
         lines += ["", f"**{scenario}** (median of {max((r.round for r in readings), default=0)} rounds)", ""]
-        lines += _table(("target", *columns), rows)
+        lines += table(("target", *columns), rows)
     if results.footprint:
         lines += ["", "**footprint**", ""]
-        lines += _table(tuple(results.footprint), [tuple(_number(value) for value in results.footprint.values())])
+        lines += table(tuple(results.footprint), [tuple(number(value) for value in results.footprint.values())])
     lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
-    lines += [f"- remark: {' '.join(remark.split())}" for remark in (*results.remarks, *_noise(results))]
+    lines += [f"- remark: {' '.join(remark.split())}" for remark in (*results.remarks, *noise(results))]
     return "\n".join(lines)
 
 
-def as_json(results: Results) -> bytes:
-    found = {"bars": [{**msgspec.structs.asdict(bar), "verdict": bar.verdict} for bar in bars(results)]}
+def table_of_bars(judged: list[Bar]) -> list[str]:
+    rows = [(bar.name, number(bar.value), f"{bar.sense} {bar.bound:,g} {bar.unit}".strip(), bar.verdict) for bar in judged]
+    return table(("bar", "measured", "wanted", ""), rows)
+
+
+def as_json(results: Results, judged: list[Bar] | None = None) -> bytes:
+    """The results with their bars: those of `bars`, unless others are given."""
+    judged = bars(results) if judged is None else judged
+    found = {"bars": [{**msgspec.structs.asdict(bar), "verdict": bar.verdict} for bar in judged]}
     return msgspec.json.format(msgspec.json.encode({**msgspec.structs.asdict(results), **found})) + b"\n"
 
 
-def _noise(results: Results) -> list[str]:
+def noise(results: Results) -> list[str]:
     noisy = [
         f"{scenario} round {reading.round} {reading.target}: {reading.noise:.0%} of a core went to other programs"
         for scenario, readings in results.readings.items()
@@ -160,11 +166,11 @@ def _median(values: list[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"

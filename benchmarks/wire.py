@@ -6,7 +6,8 @@ the real API does: a gateway that accounts for streams must ask, and its client 
 """
 
 MODEL = "mock"
-KEY = "sk-bench-0000000000000000"
+KEY = "sk-benchmark000-" + "0" * 48
+"""In the form of our own keys, so that a gateway can be given it."""
 PATH = "/v1/chat/completions"
 
 STATS_PATH = b"/stats"

@@ -4,6 +4,7 @@ What runs beside them is a list of services. They start in its order and stop in
 start one of them does not begin to serve. What is wrong with one while it runs is shown by ``/health``.
 """
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from .spend.usage.seeder import Seeder
 from .telemetry.metrics import Snapshot, exposition
 from .telemetry.worker_metrics import WorkerMetrics
 
+_log = logging.getLogger(__name__)
+_LONG_BYTES = 20_000_000
 WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
 
 
@@ -105,6 +108,16 @@ def build_gateway(
             for call in recovered:
                 shared.settle_by_id(call.request_id, call.tokens, call.nanousd)
 
+    async def know_what_is_spent() -> None:
+        if not any(rule.has_quota for rule in parts.desk.rules.rules):
+            return
+        if ingester.behind_bytes > _LONG_BYTES:
+            _log.warning(
+                "%d MB of the request log are brought into the database first, so that budgets and quotas are right",
+                ingester.behind_bytes // 1_000_000,
+            )
+        await ingester.catch_up()
+
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = [
         Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
@@ -113,8 +126,8 @@ def build_gateway(
         *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
         Service(share_metrics, stack.aclose, stack.degradations),
         Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
-        Service(ingester.catch_up),
         Service(rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)),
+        Service(know_what_is_spent),
         Service(seeder.start, seeder.aclose, seeder.problems),
     ]
     running: list[Service] = []

@@ -46,6 +46,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """What of a call this rule looks at."""
         return frozenset((*self.per, *(name for name, _ in self.where)))
 
+    @property
+    def has_quota(self) -> bool:
+        """Whether something is counted by calendar windows, and so has to be known across restarts."""
+        settings = self.settings
+        if isinstance(settings, BudgetSettings):
+            return True
+        return settings.tokens_per_day is not None or settings.tokens_per_month is not None
+
     def meters(self, subject: Subject) -> list[Meter]:
         """The meters that a call of ``subject`` must fit into; none when the rule is not about it."""
         for dimension, pattern in self.where:
