@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak lint format types eval log-check bench bench-keys bench-setup conformance docs lock clean
+.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-setup conformance docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
 
 soak: $(DEV) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600 $(ARGS)
+	$(BIN)/python -m tests.faults
+
+faults: $(DEV) ## kill gateways, stores and clients amid load (ARGS="kill --runs 20")
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: $(DEV) ## ruff, and pylint with its bar of 8.0
 	$(BIN)/ruff check src tests evals benchmarks docs .ci

@@ -6,7 +6,7 @@ A bar whose figures are missing is neither met nor missed, and is shown as not m
 
 import operator
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -116,36 +116,41 @@ COLUMNS = {
 }
 
 
-def markdown(results: Results) -> str:
-    lines = [f"### Gateway, {results.date}" + (" (quick: not for quoting)" if results.quick else ""), ""]
-    lines += table_of_bars(bars(results))
+def markdown(
+    results: Results,
+    judged: Sequence[Bar] | None = None,
+    *,
+    title: str = "Gateway",
+    columns_of: Mapping[str, tuple[str, ...]] = COLUMNS,
+) -> str:
+    """Tables of the bars, which are those of `bars` unless others are given, and of each scenario's medians."""
+    lines = [f"### {title}, {results.date}" + (" (quick: not for quoting)" if results.quick else ""), ""]
+    lines += _table(("bar", "measured", "wanted", ""), [
+        (bar.name, _number(bar.value), f"{bar.sense} {bar.bound:,g} {bar.unit}".strip(), bar.verdict)
+        for bar in (bars(results) if judged is None else judged)
+    ])  # fmt: skip
     for scenario, readings in results.readings.items():
-        columns = COLUMNS[scenario.partition("-")[0]]
+        columns = columns_of[scenario.partition("-")[0]]
         names = list(dict.fromkeys(reading.target for reading in readings))
-        rows = [(name, *(number(results.median(scenario, name, column)) for column in columns)) for name in names]
+        rows = [(name, *(_number(results.median(scenario, name, column)) for column in columns)) for name in names]
         lines += ["", f"**{scenario}** (median of {max((r.round for r in readings), default=0)} rounds)", ""]
-        lines += table(("target", *columns), rows)
+        lines += _table(("target", *columns), rows)
     if results.footprint:
         lines += ["", "**footprint**", ""]
-        lines += table(tuple(results.footprint), [tuple(number(value) for value in results.footprint.values())])
+        lines += _table(tuple(results.footprint), [tuple(_number(value) for value in results.footprint.values())])
     lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
-    lines += [f"- remark: {' '.join(remark.split())}" for remark in (*results.remarks, *noise(results))]
+    lines += [f"- remark: {' '.join(remark.split())}" for remark in (*results.remarks, *_noise(results))]
     return "\n".join(lines)
 
 
-def table_of_bars(judged: list[Bar]) -> list[str]:
-    rows = [(bar.name, number(bar.value), f"{bar.sense} {bar.bound:,g} {bar.unit}".strip(), bar.verdict) for bar in judged]
-    return table(("bar", "measured", "wanted", ""), rows)
-
-
-def as_json(results: Results, judged: list[Bar] | None = None) -> bytes:
+def as_json(results: Results, judged: Sequence[Bar] | None = None) -> bytes:
     """The results with their bars: those of `bars`, unless others are given."""
     judged = bars(results) if judged is None else judged
     found = {"bars": [{**msgspec.structs.asdict(bar), "verdict": bar.verdict} for bar in judged]}
     return msgspec.json.format(msgspec.json.encode({**msgspec.structs.asdict(results), **found})) + b"\n"
 
 
-def noise(results: Results) -> list[str]:
+def _noise(results: Results) -> list[str]:
     noisy = [
         f"{scenario} round {reading.round} {reading.target}: {reading.noise:.0%} of a core went to other programs"
         for scenario, readings in results.readings.items()
@@ -166,11 +171,11 @@ def _median(values: list[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
 
 
-def number(value: float | None) -> str:
+def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"

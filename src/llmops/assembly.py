@@ -15,6 +15,7 @@ from .config import default_file, load_settings
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .gateway.access import Access
 from .gateway.application import Application
+from .gateway.client_address import ClientAddress
 from .gateway.control_plane import ControlPlane
 from .gateway.data_plane import DataPlane
 from .gateway.lifecycle import GatewayLifecycle
@@ -145,6 +146,7 @@ def build_gateway(
         notes = stack.reload(load_settings(file, **values))
         put_in_force(rules.known)
         data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
+        data_plane.address = ClientAddress(stack.settings.server.trusted_proxies)
         return notes
 
     async def scrape() -> bytes:
@@ -152,7 +154,12 @@ def build_gateway(
         mine = snapshot()
         return exposition(workers.together(mine) if workers else mine)
 
-    access = Access(identity.keyring, parts.clock, tokens)
+    access = Access(
+        identity.keyring,
+        parts.clock,
+        tokens,
+        address_of=lambda scope, headers: data_plane.address.of(scope, headers),
+    )
     lifecycle = GatewayLifecycle(
         on_start=start,
         on_stop=stop,

@@ -187,8 +187,8 @@ def _unknown_variables() -> list[str]:
     return problems
 
 
-#: Read elsewhere: where the workers of one server meet, and the pepper of the keys' digests.
-_OTHER_VARIABLES = frozenset({"LLMOPS_WORKERS_DIR", "LLMOPS_KEY_PEPPER", *CONTRACT_VARIABLES})
+#: Read elsewhere: where the workers of one server meet, the pepper of the keys' digests, and a command's own key.
+_OTHER_VARIABLES = frozenset({"LLMOPS_WORKERS_DIR", "LLMOPS_KEY_PEPPER", "LLMOPS_ADMIN_KEY", *CONTRACT_VARIABLES})
 
 
 def _suggest(word: str, known: Any) -> str:

@@ -4,6 +4,7 @@ The reference table in ``docs/reference/settings.md`` is generated from these de
 """
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,11 @@ class ServerSettings(_Section):
     body_limit_bytes: int = Field(10_000_000, ge=1024, le=1_000_000_000, description="Largest request body.")
     header_limit_bytes: int = Field(16_384, ge=1024, le=65_536, description="Largest single request header.")
     nesting_limit: int = Field(64, ge=8, le=500, description="Deepest nesting of a request's JSON.")
+    trusted_proxies: list[str] = Field(
+        ["127.0.0.0/8", "::1/128"],
+        max_length=100,
+        description="Networks whose X-Forwarded-For is believed: the proxies in front of the gateway.",
+    )
     drain_seconds: float = Field(30.0, ge=0, le=3600, description="Time for calls under way after SIGTERM.")
     drain_delay_seconds: float = Field(
         1.0,
@@ -41,6 +47,17 @@ class ServerSettings(_Section):
         description="After SIGTERM, how long new calls are still "
         "taken while /ready already says 503, so that a load balancer can turn away.",
     )
+
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                ip_network(each, strict=False)
+            except ValueError as exc:
+                raise ValueError(f"{each!r} is not an address or network such as 10.0.0.0/8") from exc
+        return value
 
 
 class LLMSettings(_Section):

@@ -1,4 +1,4 @@
-"""``python -m tests.faults [scenario …]``: run scenarios at full length, all of them by default, and print what they found.
+"""``python -m tests.faults [scenario …]``: run scenarios at full length, by default all, and print what they found.
 
 Exit code 0: every promise was kept; 1: one was broken, or a scenario could not be run.
 """

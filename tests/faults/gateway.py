@@ -46,7 +46,8 @@ class GatewayProcess:
 
     @property
     def log_dir(self) -> Path:
-        return self.settings.log.dir
+        folder: Path = self.settings.log.dir
+        return folder
 
     @property
     def said(self) -> str:
@@ -99,6 +100,13 @@ class GatewayProcess:
                 pass
             assert time.monotonic() < deadline_s, f"not ready in time: {self.said[-2000:]}"
             await asyncio.sleep(_POLL_S)
+
+    async def healthy(self, limit_s: float) -> list[str]:
+        """Wait until it has no problems; those that it still has when the time is over."""
+        deadline_s = time.monotonic() + limit_s
+        while (problems := await self.problems()) and time.monotonic() < deadline_s:  # noqa: ASYNC110 - of a process
+            await asyncio.sleep(0.05)
+        return problems
 
     def workers(self) -> list[int]:
         """Process ids of its living children."""

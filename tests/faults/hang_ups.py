@@ -20,7 +20,7 @@ from .scene import Options, Scene, scene
 
 _AT_ONCE = 150
 _PLACES = 3 * _AT_ONCE
-"""Places for concurrent calls: who has left keeps one until the gateway notices, which takes a few tenths of a second."""
+"""Places for concurrent calls: who has left keeps one for some tenths of a second, until the gateway notices."""
 _LEAK_LIMIT_S = 1.0
 
 
@@ -60,7 +60,11 @@ async def hang_ups(options: Options) -> None:
 
 def _footprint(on: Scene) -> dict[str, float]:
     gateway = on.gateway
-    return {"resident MiB": gateway.resident_mib(), "open files": gateway.open_files().total(), "threads": gateway.threads()}
+    return {
+        "resident MiB": gateway.resident_mib(),
+        "open files": gateway.open_files().total(),
+        "threads": gateway.threads(),
+    }
 
 
 async def _leave(on: Scene, count: int, left: dict[str, Left]) -> None:

@@ -1,7 +1,7 @@
 """kill -9 under mixed load, again and again, in one folder whose log and database grow through all lives.
 
-After each restart every call that had reached the upstream has one line and one row; who got the whole answer is charged
-exactly, and the others by rule. Clients keep calling through all of it.
+After each restart every call that had reached the upstream has one line and one row; who got the whole answer is
+charged exactly, and the others by rule. Clients keep calling through all of it.
 """
 
 import asyncio
@@ -61,7 +61,9 @@ async def _run(on: Scene, load: Load, options: Options, moment: Moment, *, runs:
             await _kill_amid_recovery(on, load)
         started_s = time.monotonic()
         gateway.start()
-        await asyncio.sleep(_SETTLE_S)  # what the dead one had sent has reached the upstream, and this one does not serve
+        await asyncio.sleep(
+            _SETTLE_S
+        )  # what the dead one had sent has reached the upstream, and this one does not serve
         reached = list(on.upstream.asked)[judged:]
         await gateway.ready()
         ready_s = time.monotonic() - started_s
@@ -135,4 +137,3 @@ async def _end(on: Scene, load: Load, judged: int) -> None:
             judge_whole(on.report, load.sent[trace], on.lines.by_trace[trace])
     asked_twice = sum(asked.times > 1 for asked in on.upstream.asked.values())
     on.report.figures["asked again over a new connection"] = asked_twice
-

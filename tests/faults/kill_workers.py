@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
+from typing import Any
 
 import msgspec
 
@@ -16,9 +17,8 @@ from tests.fakes.upstream import eventually
 from tests.store.redis_server import RedisServer, binary, redis_server
 
 from .load import Load
-from .outages import NotInstalled
 from .processes import listening
-from .scene import Options, Scene, judge_whole, scene
+from .scene import Options, Scene, judge_whole, needed, scene
 
 _WORKERS = 2
 _QUOTA = 2
@@ -28,11 +28,9 @@ _TAKE_OVER_S = 15.0
 
 
 async def kill_workers(options: Options) -> None:
-    program = binary()
-    if program is None:
-        raise NotInstalled("Redis is not installed (Debian: apt-get install redis-server)")
+    program = needed(binary(), "Redis", "redis-server")
     with redis_server(program, durable=True) as server:
-        sections = {"server": {"workers": _WORKERS, "drain_seconds": 20, "drain_delay_seconds": 0}}
+        sections: dict[str, Any] = {"server": {"workers": _WORKERS, "drain_seconds": 20, "drain_delay_seconds": 0}}
         async with scene(options, redis={"url": server.url}, **sections) as on, on.load(options.rate) as load:
             await _until_all_serve(on)
             judged, took_s = 0, []
@@ -80,7 +78,9 @@ async def _judge_counters(on: Scene, server: RedisServer) -> None:
         for kind, counter, *taken in msgspec.msgpack.decode(server.command("GET", key) or b"\x90"):
             if kind == _QUOTA:
                 excess[counter.split(":", 3)[3]] += taken[1]
-    on.report.figures["reservations in Redis of calls that were killed before they had one in the journal"] = reservations
+    on.report.figures["reservations in Redis of calls that were killed before they had one in the journal"] = (
+        reservations
+    )
     await asyncio.sleep(1.0)  # until the last settlements are there
     for each in (await on.gateway.counters())["differences"]:
         beyond = each["counted"] - each["stored"]

@@ -12,7 +12,7 @@ from tests.store.redis_server import binary, redis_server
 
 from .load import Load
 from .plan import mixed
-from .scene import RULES, Options, Scene, judge_whole, scene
+from .scene import RULES, Options, Scene, judge_whole, needed, scene
 
 _GROWTH_LIMIT_MIB = 64.0
 _EDGE_S = 2.0
@@ -20,15 +20,8 @@ _EDGE_S = 2.0
 _BACK_LIMIT_S = 30.0
 
 
-class NotInstalled(Exception):
-    """A server that the scenario needs."""
-
-
 async def postgres_lost(options: Options) -> None:
-    programs = binaries()
-    if programs is None:
-        raise NotInstalled("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgres_server(programs) as server:
+    with postgres_server(needed(binaries(), "PostgreSQL", "postgresql")) as server:
         async with scene(options, database={"url": server.fresh()}) as on:
             async with on.load(_rate(options)) as load:
                 await _outage(on, options, server.kill, server.start, says="calls cannot be stored")
@@ -46,9 +39,7 @@ async def redis_lost_open(options: Options) -> None:
 
 
 async def _without_redis(options: Options, on_loss: str) -> None:
-    program = binary()
-    if program is None:
-        raise NotInstalled("Redis is not installed (Debian: apt-get install redis-server)")
+    program = needed(binary(), "Redis", "redis-server")
     budgets = [{**budget, "where": {"model": "beta"}} for budget in RULES["budgets"]]
     soft = [{**budget, "name": f"soft-{budget['name']}", "hard": False} for budget in RULES["budgets"]]
     with redis_server(program, durable=True) as server:
@@ -86,9 +77,7 @@ async def _outage(
     await asyncio.to_thread(start)
     back_s = time.monotonic()
     report.expect(said, f"/health says so meanwhile: {says}")
-    while time.monotonic() < back_s + _BACK_LIMIT_S and await gateway.problems():
-        await asyncio.sleep(0.05)
-    problems = await gateway.problems()
+    problems = await gateway.healthy(_BACK_LIMIT_S)
     report.expect(not problems, "it joins again without a restart", problems)
     report.expect(gateway.pid == pid and gateway.running, "the gateway lives through it")
     growth_mib = most_mib - before_mib

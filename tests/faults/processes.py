@@ -22,10 +22,9 @@ from tests.serving import HOST
 from tests.store.redis_server import binary, redis_server
 
 from .gateway import GatewayProcess
-from .outages import NotInstalled
 from .plan import LETTER, PRICES, Plan
 from .report import Report
-from .scene import Options, Scene, scene
+from .scene import Options, Scene, needed, scene
 
 _LIMIT = 40
 _ASKED = 3 * _LIMIT
@@ -38,12 +37,14 @@ _NANOUSD = int(1000 * (_PROMPT * PRICES["alpha"]["input"] + _OUTPUT * PRICES["al
 
 # One rule for each kind; a call says by its user which of them it is under. One token, or one nano-dollar, is missing
 # for another call. A rate of one in a thousand seconds is as good as a number of calls.
-_LIMITS = {
+_LIMITS: dict[str, dict[str, Any]] = {
     "concurrent calls": {"concurrent_calls": _LIMIT},
     "rate of calls": {"requests_per_second": 0.001, "burst": _LIMIT},
     "tokens a day": {"tokens_per_day": _TOKENS * (_LIMIT + 1) - 1},
 }
-_BUDGET = {"budget": {"usd": str(Decimal(_NANOUSD * (_LIMIT + 1) - 1).scaleb(-9)), "window": "total"}}
+_BUDGET: dict[str, dict[str, Any]] = {
+    "budget": {"usd": str(Decimal(_NANOUSD * (_LIMIT + 1) - 1).scaleb(-9)), "window": "total"}
+}
 
 
 def _stays(trace_id: str) -> Plan:
@@ -52,9 +53,7 @@ def _stays(trace_id: str) -> Plan:
 
 async def processes(options: Options) -> None:
     """Every kind of limit, for two and four gateways and for two and four workers."""
-    program = binary()
-    if program is None:
-        raise NotInstalled("Redis is not installed (Debian: apt-get install redis-server)")
+    program = needed(binary(), "Redis", "redis-server")
     for gateways, workers in ((2, 1), (1, 2)) if options.quick else ((2, 1), (4, 1), (1, 2), (1, 4)):
         called = f"{gateways} gateways" if workers == 1 else f"{workers} workers"
         with redis_server(program) as server:
@@ -86,8 +85,7 @@ async def _several(options: Options, gateways: int, workers: int, redis_url: str
             scenes.append(await stack.enter_async_context(scene(own, _stays, tenants=1, keys=1, **sections)))
         for on in scenes:
             assert await eventually(lambda gateway=on.gateway: listening(gateway) == workers, 30)  # type: ignore[misc]
-            while await on.gateway.problems():  # Redis is being told what the ledger knows
-                await asyncio.sleep(0.05)
+            assert not await on.gateway.healthy(10)  # Redis has been told what the ledger knows
         yield scenes
 
 

@@ -1,15 +1,15 @@
-"""The stage of a scenario: upstream, gateway, callers, and readers of what the gateway wrote; and the judgement that all
-scenarios share.
+"""The stage of a scenario: upstream, gateway, callers, and readers of what the gateway wrote; and the judgement that
+all scenarios share.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llmops.spend.usage.directory import UsageDirectory
 from llmops.store.database import Database
@@ -38,6 +38,24 @@ RULES: dict[str, Any] = {
     ],
 }
 """Limits and budgets of every kind, too wide to refuse anybody."""
+
+
+class NotInstalled(Exception):
+    """A server that a scenario needs; its name and Debian's package."""
+
+    def __init__(self, server: str, package: str) -> None:
+        super().__init__(f"{server} is not installed (Debian: apt-get install {package})")
+        self.server, self.package = server, package
+
+
+_Program = TypeVar("_Program")
+
+
+def needed(program: _Program | None, server: str, package: str) -> _Program:
+    """The program, or `NotInstalled`."""
+    if program is None:
+        raise NotInstalled(server, package)
+    return program
 
 
 @dataclass
@@ -155,7 +173,7 @@ def judge_whole(report: Report, sent: Sent, line: Line, killed_s: float | None =
 
 @asynccontextmanager
 async def scene(
-    options: Options, plan_of: PlanOf = mixed, *, tenants: int = 3, keys: int = 2, **given: Mapping[str, Any]
+    options: Options, plan_of: PlanOf = mixed, *, tenants: int = 3, keys: int = 2, **given: Any
 ) -> AsyncIterator[Scene]:
     """Everything in place, and the gateway serving; all of it ended afterwards."""
     async with PacedUpstream(plan_of) as upstream:
@@ -178,6 +196,3 @@ async def scene(
         finally:
             gateway.kill()
             database.close()
-
-
-Scenario = Callable[[Options], Any]

@@ -73,9 +73,7 @@ def _delta(plan: Plan, number: int) -> dict[str, Any]:
 
 def _chunk(plan: Plan, delta: dict[str, Any], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return data(
-        {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": plan.model, "choices": [choice]}
-    )
+    return data({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": plan.model, "choices": [choice]})
 
 
 def _answer_to(plan: Plan) -> dict[str, Any]:

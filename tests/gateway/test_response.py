@@ -25,7 +25,7 @@ async def served(app: App) -> AsyncIterator[Ask]:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve([bound]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+    while not server.started:
         await asyncio.sleep(0.01)
     reader, writer = await asyncio.open_connection(*bound.getsockname())
 

@@ -3,6 +3,7 @@
 While there is no key, whoever calls from this machine is its administrator. From the first key on everything needs one.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,7 +32,15 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Access:
-    def __init__(self, keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        clock: Clock,
+        tokens: "TokenVerifier | None" = None,
+        *,
+        address_of: Callable[[Scope, dict[bytes, bytes]], str | None],
+    ) -> None:
+        self._address_of = address_of
         self._keyring = keyring
         self._tokens = tokens
         self._clock = clock
@@ -48,11 +57,11 @@ class Access:
     def any_key(self, scope: Scope) -> Key | None:
         """The key of a request that needs one of any role, or what stands for its token; None for this machine's own
         while there are no keys."""
+        headers = dict(scope["headers"])
         if self._keyring.open:
-            client = scope.get("client")
-            self._keyring.check_local(client[0] if client else None)
+            self._keyring.check_local(self._address_of(scope, headers))
             return None
-        credential, now_s = credential_of(dict(scope["headers"])), self._clock.now_s()
+        credential, now_s = credential_of(headers), self._clock.now_s()
         if self._tokens is not None and credential is not None and credential.startswith(TOKEN_PREFIX):
             return self._tokens.identify(credential, now_s).key
         return self._keyring.identify(credential, now_s)

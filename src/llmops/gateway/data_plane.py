@@ -6,7 +6,7 @@ the request's id and a line in the log. No policy lives here.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Protocol
@@ -19,6 +19,7 @@ from ..telemetry.record import RefusedRequest
 from ..ticker import Ticker
 from ..types import Call, Handler, Operation, Reply
 from .asgi import EVENT_STREAM, JSON, Headers, Message, Receive, Scope, Send, send_body
+from .client_address import ClientAddress
 from .client_watch import ClientWatch
 from .intake import Arrival, arrive, check_headers, check_nesting, discard_rest, read_body
 from .labels import read_labels
@@ -47,10 +48,12 @@ class Limits(Protocol):
     def header_limit_bytes(self) -> int: ...
     @property
     def nesting_limit(self) -> int: ...
+    @property
+    def trusted_proxies(self) -> Sequence[str]: ...
 
 
 class DataPlane:
-    """Serves the hot routes. ``handler`` and ``limits`` may be exchanged while calls are under way."""
+    """Serves the hot routes. ``handler``, ``limits`` and ``address`` may be exchanged while calls are under way."""
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class DataPlane:
     ) -> None:
         self.handler = handler
         self.limits = limits
+        self.address = ClientAddress(limits.trusted_proxies)
         self._dialects = dialects
         self._conversational = conversational
         self._sink = sink
@@ -137,7 +141,6 @@ class DataPlane:
         else:  # the worst of ten megabytes takes a second
             await asyncio.to_thread(check_nesting, body, self.limits.nesting_limit)
         view = dialect.view(body)
-        client = scope.get("client")
         call = Call(
             operation=operation,
             body=body,
@@ -151,7 +154,7 @@ class DataPlane:
             started_at_s=arrival.started_at_s,
             started_s=arrival.started_s,
             credential=credential_of(headers),
-            client_ip=client[0] if client else None,
+            client_ip=self.address.of(scope, headers),
             allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
         )
         read_labels(headers, call)

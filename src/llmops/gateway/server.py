@@ -65,6 +65,7 @@ class GatewayServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the gateway reads them itself, by its own setting
                 date_header=True,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 backlog=BACKLOG,
