@@ -148,6 +148,7 @@ def cli_page() -> str:
         ["usage"],
         ["reconcile"],
         ["doctor"],
+        ["dev", "faults"],
         ["version"],
     ]:
         asked = CliRunner().invoke(

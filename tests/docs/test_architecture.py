@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src/llmops"
 #: apply a domain's rules to calls, and a domain keeps its records in the store.
 LAYERS: list[set[str]] = [
     set(),
-    {"dialects"},
+    {"dialects", "dev"},
     {"providers", "store", "telemetry"},
     {"identity", "spend"},
     {"policies"},
@@ -113,6 +113,10 @@ def test_policies_do_not_know_each_other() -> None:
 
 def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store() -> None:
     assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {"store", "identity", "spend", "app"}
+
+
+def test_only_the_shell_knows_the_tools_for_developers() -> None:
+    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "dev"} == {"dev", "cli"}
 
 
 def test_only_the_store_and_repositories_speak_to_the_database() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ class GatewayProcess:
     async def healthy(self, limit_s: float) -> list[str]:
         """Wait until it has no problems; those that it still has when the time is over."""
         deadline_s = time.monotonic() + limit_s
-        while (problems := await self.problems()) and time.monotonic() < deadline_s:  # noqa: ASYNC110 - of a process
+        while (problems := await self.problems()) and time.monotonic() < deadline_s:
             await asyncio.sleep(0.05)
         return problems
 
@@ -158,11 +159,11 @@ class GatewayProcess:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def open_files(self) -> Counter[str]:
-        """By what they are; sockets and pipes without their numbers."""
+        """By what they are, without numbers: a journal or log that took another's place is the same."""
         found: Counter[str] = Counter()
         for link in Path(f"/proc/{self.pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # closed meanwhile
-                found[os.readlink(link).partition(":[")[0]] += 1
+                found[re.sub(r"\d+", "N", os.readlink(link))] += 1
         return found
 
     def threads(self) -> int:

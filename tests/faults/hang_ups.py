@@ -7,6 +7,7 @@ import asyncio
 import random
 import socket
 import struct
+from collections import Counter
 from dataclasses import dataclass
 
 from llmops.tokens import estimate_tokens
@@ -22,6 +23,8 @@ _AT_ONCE = 150
 _PLACES = 3 * _AT_ONCE
 """Places for concurrent calls: who has left keeps one for some tenths of a second, until the gateway notices."""
 _LEAK_LIMIT_S = 1.0
+_POOLED = 4
+"""Pools of threads and of database connections fill when they are first needed, which may be at any time."""
 
 
 @dataclass
@@ -42,16 +45,16 @@ async def hang_ups(options: Options) -> None:
         left: dict[str, Left] = {}
         for begin in range(0, clients, 1000):
             await _leave(on, min(1000, clients - begin), left)
-            on.report.say(f"{len(left)}/{clients} have left")
+            on.report.say(f"{len(left)}/{clients} have left, {on.gateway.resident_mib():.0f} MiB")
         await _quiet(on)
         after = _footprint(on)
         answered = sum(client.answered for client in left.values())
         on.report.figures |= {"clients": clients, "of them answered before they left": answered}
         for name in before:
             on.report.figures[f"{name}, before and after"] = f"{before[name]:.0f}, {after[name]:.0f}"
-        more = on.gateway.open_files() - files
-        on.report.expect(not more, "no files are left open", dict(more))
-        on.report.expect(after["threads"] <= before["threads"], "no threads are left", after)
+        few = await eventually(lambda: _few(on.gateway.open_files() - files), 5.0)  # an old journal goes within seconds
+        on.report.expect(few, "no files are left open", on.gateway.open_files() - files)
+        on.report.expect(after["threads"] <= before["threads"] + _POOLED, "no threads are left", after)
         await _judge(on, left)
         await _all_places_are_free(on)
         await on.gateway.stop()
@@ -65,6 +68,10 @@ def _footprint(on: Scene) -> dict[str, float]:
         "open files": gateway.open_files().total(),
         "threads": gateway.threads(),
     }
+
+
+def _few(more: Counter[str]) -> bool:
+    return more["socket:[N]"] <= 0 and more.total() <= _POOLED
 
 
 async def _leave(on: Scene, count: int, left: dict[str, Left]) -> None:

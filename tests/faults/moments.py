@@ -41,7 +41,7 @@ async def at_new_journal(gateway: GatewayProcess, luck: random.Random) -> None:
 
 async def _until(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + _LIMIT_S
-    while not condition() and time.monotonic() < deadline_s:  # noqa: ASYNC110 - of another process
+    while not condition() and time.monotonic() < deadline_s:
         await asyncio.sleep(0.001)
 
 

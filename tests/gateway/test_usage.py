@@ -32,7 +32,7 @@ class House:
 
     async def until(self, calls: int) -> None:
         async with asyncio.timeout(10):
-            while (await self.usage()).json()["totals"]["calls"] < calls:  # noqa: ASYNC110 - it tells nobody
+            while (await self.usage()).json()["totals"]["calls"] < calls:
                 await asyncio.sleep(0.02)
 
 

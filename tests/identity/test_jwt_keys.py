@@ -190,7 +190,7 @@ async def test_a_token_with_an_unknown_key_has_the_keys_read_and_a_storm_of_them
             for _ in range(500):
                 with pytest.raises(Unauthenticated):
                     tokens.identify(new.sign(), NOW_S)
-            while source.current.find("new", "EC") is None:  # noqa: ASYNC110 - there is nothing to wait on
+            while source.current.find("new", "EC") is None:
                 await asyncio.sleep(0.001)
             assert tokens.identify(new.sign(), NOW_S) and server.fetches == 3
         finally:

@@ -22,7 +22,7 @@ ODD = StoredRule(id="f" * 12, kind="limit", tenant=None, settings={"calls_per_mo
 
 async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - it waits for a thread's work
+        while not condition():
             await asyncio.sleep(0.01)
 
 

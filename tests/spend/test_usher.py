@@ -100,7 +100,7 @@ class Door:
 
 async def until(condition: Any, limit_s: float = 5.0) -> None:
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - nothing to wait on: it is what is looked at from outside
+        while not condition():
             await asyncio.sleep(0.001)
 
 

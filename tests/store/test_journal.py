@@ -194,7 +194,7 @@ def test_kill_9_takes_no_line_with_it(tmp_path: Path) -> None:
         while acknowledged < 200:
             acknowledged = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
-        acknowledged = max(acknowledged, *map(int, process.stdout.read().split()))
+        acknowledged = max([acknowledged, *map(int, process.stdout.read().split())])
     (content,) = left(tmp_path)
     assert content is not None
     numbers = [int(line.split()[0]) for line in content.splitlines()]

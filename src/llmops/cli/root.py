@@ -3,7 +3,7 @@
 import typer
 
 from ..version import __version__
-from . import budgets, config, doctor, keys, limits, reconcile, serve, tenants, usage
+from . import budgets, config, dev, doctor, keys, limits, reconcile, serve, tenants, usage
 from .output import JsonFlag, print_json
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(budgets.app, name="budgets")
 app.command("usage")(usage.usage)
 app.command("reconcile")(reconcile.reconcile)
 app.command("doctor")(doctor.doctor)
+app.add_typer(dev.app, name="dev")
 
 
 @app.command("version")

@@ -35,7 +35,7 @@ async def following(log: LogFolder, database: Database) -> AsyncIterator[Ingeste
 
 async def until_ingested(ingester: Ingester, calls: int) -> None:
     async with asyncio.timeout(20):
-        while ingester.ingested < calls:  # noqa: ASYNC110 - it sets no event
+        while ingester.ingested < calls:
             await asyncio.sleep(0.01)
 
 
@@ -120,7 +120,7 @@ async def test_a_database_killed_and_back_gets_everything(log: LogFolder) -> Non
             with pytest.raises(StoreUnavailable):
                 await ingester.catch_up()
             async with asyncio.timeout(20):
-                while not ingester.failing:  # noqa: ASYNC110 - it sets no event
+                while not ingester.failing:
                     await asyncio.sleep(0.01)
             assert "calls cannot be stored, the request log keeps them meanwhile" in ingester.problems()[0]
             assert ingester.behind_bytes > 0

@@ -3,7 +3,7 @@
 import zlib
 from functools import lru_cache
 
-from ..answer import Answer, stream_events
+from ..answer import DONE, Answer, stream_events
 from ..wire import Wire, head
 from .connection import WORDS_BEFORE
 
@@ -41,26 +41,83 @@ async def cut_json(wire: Wire) -> None:
 
 
 async def send_bomb(wire: Wire) -> None:
-    """A quarter of a megabyte that unpacks to a quarter of a gigabyte, with a well-formed answer at its end."""
+    """A quarter of a megabyte that unpacks to a quarter of a gigabyte: blanks, and behind them a healthy answer."""
     answer = Answer(wire.ask, wire.words)
     if wire.ask.stream:
-        kind, start, tail = "text/event-stream", b":", b"\n\n" + b"".join(answer.events())
+        kind, tail = "text/event-stream", b"\n\n" + b"".join(answer.events())
     else:
-        kind, start, tail = "application/json", b" ", answer.body()
-    packed = _packed(start, tail)
-    fields = {"content-type": kind, "content-encoding": "deflate", "content-length": str(len(packed))}
-    await wire.raw(head(200, {**fields, "content-encoding": "gzip"}) + packed)
+        kind, tail = "application/json", answer.body()
+    packed = _packed_behind_blanks(tail)
+    fields = {"content-type": kind, "content-encoding": "gzip", "content-length": str(len(packed))}
+    await wire.raw(head(200, fields) + packed)
 
 
-def _packed(start: bytes, tail: bytes) -> bytes:
-    """``start``, blanks, ``tail``, as gzip. The blanks' pieces are alike, so one of them is packed and repeated."""
-    piece, blanks_crc = _blanks()
+def _packed_behind_blanks(tail: bytes) -> bytes:
+    """As gzip, well-formed to its checksum."""
+    blanks, checksum = _packed_blanks()
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    first = packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH)
     last = packer.compress(tail) + packer.flush()
-    del blanks_crc
-    size = len(start) + _BOMB_MIB * _MIB + len(tail)
-    checksum = _checksum(start, tail)
-    header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
-    trailer = checksum.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
-    return header + first + piece * _BOMB_MIB + last + trailer
+    size = _BOMB_MIB * _MIB + len(tail)
+    return b"".join(
+        [
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff",
+            blanks,
+            last,
+            zlib.crc32(tail, checksum).to_bytes(4, "little"),
+            size.to_bytes(4, "little"),
+        ]
+    )
+
+
+@lru_cache(maxsize=1)
+def _packed_blanks() -> tuple[bytes, int]:
+    """The packed blanks and their checksum. One piece is packed and repeated, for its repetitions are alike."""
+    piece = b" " * _MIB
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(_BOMB_MIB):
+        checksum = zlib.crc32(piece, checksum)
+    return packed * _BOMB_MIB, checksum
+
+
+async def send_large(wire: Wire) -> None:
+    body = Answer(wire.ask, wire.words).body(padding="x" * LARGE_BYTES)
+    await wire.answer(200, body)
+
+
+async def add_garbage(wire: Wire) -> None:
+    """Bytes that nobody asked for, behind a whole answer."""
+    answer = Answer(wire.ask, wire.words)
+    if wire.ask.stream:
+        await wire.begin()
+        for event in answer.events():
+            await wire.chunk(event)
+        await wire.chunk(b"data: " + _GARBAGE + b"\n\n")
+        await wire.end()
+    else:
+        await wire.answer(200, answer.body())
+    await wire.raw(_GARBAGE)
+
+
+async def omit_usage(wire: Wire) -> None:
+    if wire.ask.stream:
+        await _stream_usage(wire, None)
+    else:
+        await wire.answer(200, Answer(wire.ask, wire.words).body(usage=None))
+
+
+async def negate_usage(wire: Wire) -> None:
+    usage = {name: -count for name, count in Answer(wire.ask, wire.words).usage.items()}
+    if wire.ask.stream:
+        await _stream_usage(wire, usage)
+    else:
+        await wire.answer(200, Answer(wire.ask, wire.words).body(usage=usage))
+
+
+async def _stream_usage(wire: Wire, usage: dict[str, int] | None) -> None:
+    """A stream with this usage, asked for or not."""
+    answer = Answer(wire.ask, wire.words)
+    reported = [answer.event([], usage=usage)] if usage is not None else []
+    events = [answer.opening(), *map(answer.word, answer.words), answer.finish(), *reported, DONE]
+    await stream_events(wire, iter(events))

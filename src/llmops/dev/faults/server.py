@@ -1,0 +1,165 @@
+"""The fault server: plain sockets, since it has to send bytes that no framework would.
+
+A request is struck by the fault that its path names (``/fault/NAME/v1/…``), else by the one in its header ``x-fault``,
+else by chance. One task serves a connection and lives exactly as long as that; leaving the server ends them all.
+It binds the loopback address only: it is no server to leave standing in a network.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ...errors import PortTaken
+from .answer import answer_well, error_body
+from .fault import Fault
+from .lot import Lot
+from .request import HEAD_LIMIT_BYTES, Ask, BadRequest, Request, read_ask, read_request
+from .table import DNS, FAULTS, TLS, fault_named
+from .tally import Tally
+from .wire import Wire
+
+HOST = "127.0.0.1"
+COUNTERS_PATHS = ("/_faults", "/ready", "/health")
+"""Never struck, so that whoever starts the server can wait for it."""
+_PREFIX = "/fault/"
+_UNRESOLVABLE = "http://faults.invalid/v1"
+_TLS_HANDSHAKE = b"\x16"
+_BACKLOG = 4096
+_NOTHING = Ask(operation="other", model="")
+
+
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is played. ``faults`` are those that may strike by chance; by name each one always can."""
+
+    rate: float = 0.0
+    seed: int = 0
+    faults: tuple[Fault, ...] = tuple(FAULTS.values())
+    words: int = 24
+    """Length of an answer."""
+    pause_s: float = 0.0
+    """Between the words of a healthy stream."""
+    hold_s: float = 600.0
+    """How long silence lasts at most."""
+
+
+class FaultServer:
+    """``async with FaultServer() as server``: serves at ``server.url`` until the block ends."""
+
+    def __init__(self, rehearsal: Rehearsal | None = None, *, port: int = 0) -> None:
+        """Port 0 takes a free one."""
+        self.rehearsal = rehearsal or Rehearsal()
+        self.port = port
+        self.tally = Tally()
+        self._lot = Lot(self.rehearsal.faults, self.rehearsal.rate, self.rehearsal.seed)
+        self._serving: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The base URL of a deployment that is struck by chance."""
+        return f"http://{HOST}:{self.port}/v1"
+
+    def url_for(self, name: str) -> str:
+        """The base URL of a deployment that is always struck by this fault."""
+        return fault_url(name, self.port)
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._server = await asyncio.start_server(
+                self._accept, HOST, self.port, limit=HEAD_LIMIT_BYTES, backlog=_BACKLOG
+            )
+        except OSError as exc:
+            raise PortTaken(
+                f"{HOST}:{self.port} cannot be bound ({exc.strerror or exc}); choose another port with --port"
+            ) from exc
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await self._server.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tally.connections += 1
+        self.tally.open += 1
+        try:
+            while await self._serve_one(reader, writer):
+                pass
+            writer.close()
+            await writer.wait_closed()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # callers may leave at any time
+        finally:
+            self.tally.open -= 1
+            writer.transport.abort()
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request; False when the connection is not to be used again."""
+        first = await reader.read(1)
+        if not first:
+            return False
+        if first == _TLS_HANDSHAKE:
+            return await self._refuse_tls(reader, writer)
+        try:
+            request = await read_request(first, reader)
+            self.tally.bytes_in += request.size
+            if request.path in COUNTERS_PATHS:
+                counters = msgspec.json.format(msgspec.json.encode(self.tally.shown()))
+                await self._wire(_NOTHING, reader, writer).answer(200, counters)
+                return True
+            name, path = _split(request)
+            ask = read_ask(request, path)
+            fault = fault_named(name) if name else None
+        except (BadRequest, KeyError) as exc:
+            self.tally.refused += 1
+            await self._wire(_NOTHING, reader, writer).answer(400, error_body(str(exc.args[0])))
+            return not isinstance(exc, BadRequest)
+        wire = self._wire(ask, reader, writer)
+        if fault is None and ask.operation in ("chat", "embeddings"):
+            fault = self._lot.draw(stream=ask.stream)
+        if fault is None or fault.expectation(stream=ask.stream) is None:
+            self.tally.healthy += 1
+            await answer_well(wire)
+        else:
+            self.tally.struck[fault.name] += 1
+            await fault.strike(wire)
+        return not wire.ended
+
+    async def _refuse_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A caller that speaks TLS to this port asked for `TLS`, whatever its path would have been."""
+        self.tally.struck[TLS] += 1
+        self.tally.bytes_in += 1 + len(await reader.read(HEAD_LIMIT_BYTES))
+        await FAULTS[TLS].strike(self._wire(_NOTHING, reader, writer))
+        return False
+
+    def _wire(self, ask: Ask, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Wire:
+        played = self.rehearsal
+        return Wire(ask, reader, writer, self.tally, words=played.words, pause_s=played.pause_s, hold_s=played.hold_s)
+
+
+def fault_url(name: str, port: int) -> str:
+    """Where a deployment has to point to be always struck by the fault of that name."""
+    if name == DNS:
+        return _UNRESOLVABLE
+    scheme = "https" if name == TLS else "http"
+    return f"{scheme}://{HOST}:{port}{_PREFIX}{name}/v1"
+
+
+def _split(request: Request) -> tuple[str, str]:
+    """The name of the fault that is asked for, or none, and the path without it."""
+    if request.path.startswith(_PREFIX):
+        name, _, path = request.path.removeprefix(_PREFIX).partition("/")
+        return name, f"/{path}"
+    return request.headers.get("x-fault", ""), request.path

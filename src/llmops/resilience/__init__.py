@@ -1,0 +1,2 @@
+"""When upstreams fail: deadlines, retries, breakers, pools, the choice of deployments, shedding. Decisions only: time
+and chance come in as numbers, and nothing here waits."""
