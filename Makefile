@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-setup conformance docs lock clean
+.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-faults bench-setup conformance docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: $(DEV) ## measure the gateway; results in benchmarks/results/
 
 bench-keys: $(DEV) ## measure a gateway that knows a million keys (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.million_keys $(ARGS)
+
+bench-faults: $(DEV) ## play thirty upstream faults against ours and LiteLLM (ARGS="--calls 1000")
+	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup

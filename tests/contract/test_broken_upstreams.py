@@ -211,15 +211,19 @@ async def test_streams_that_break_after_their_first_content(provider: Provider, 
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@pytest.mark.parametrize("how", ["cut", "silence"])
+@pytest.mark.parametrize("how", ["cut", "silence", "garbage"])
 async def test_what_follows_a_complete_stream_does_not_matter(provider: Provider, how: str, log_dir: Path) -> None:
-    """The end was seen: an upstream that then breaks the line, or keeps it open, has done its work."""
+    """The end was seen: an upstream that then breaks the line, keeps it open or babbles has done its work."""
     fake = provider.fake()
 
     async def script(wire: Wire) -> None:
         await wire.begin()
         for event in fake.events(wire.request, fake.read(wire.request)):
             await wire.chunk(event)
+        if how == "garbage":
+            await wire.chunk(b"data: {nonsense\n\n")
+            await wire.end()
+            return
         await asyncio.sleep(0.02 if how == "cut" else 30)
         wire.cut()
 

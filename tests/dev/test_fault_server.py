@@ -1,4 +1,4 @@
-"""The fault server as a server: what it answers in health, what strikes whom, what it counts, and that it ends clean."""
+"""The fault server as a server: what it answers in health, what strikes whom, what it counts, how it ends."""
 
 import asyncio
 import json

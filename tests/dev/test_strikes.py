@@ -44,12 +44,10 @@ async def test_it_ends_as_it_should_and_is_counted(name: str, stream: bool) -> N
         if name == "dns-failure":
             assert server.url_for(name) == "http://faults.invalid/v1"
             return
-        answer, ending = await struck(server, name, stream=stream, wait_s=0.3 if name in SILENT else 0.5)
-        expected = "open" if name in SILENT else "RST" if name.startswith("rst") else "FIN"
-        kept = not name.startswith(("rst", "http10", "tls")) and name not in SILENT
-        assert ending == ("open" if kept else expected), answer[:300]
+        answer, ending = await struck(server, name, stream=stream, wait_s=0.2 if name in SILENT else 5)
+        assert ending == ("open" if name in SILENT else "RST" if name.startswith("rst") else "FIN"), answer[:300]
         assert server.tally.struck == {name: 1}
-        answer, _ = await struck(server, "missing-usage", stream=False, wait_s=0.2)
+        answer, _ = await struck(server, "missing-usage", stream=False)
         assert answer.startswith(b"HTTP/1.1 200")
 
 
@@ -69,7 +67,7 @@ async def test_rate_limits_give_their_hints() -> None:
     async with rehearsal() as server:
         hints = {}
         for name in ("", "-seconds", "-ms", "-date", "-absurd"):
-            head = head_of((await struck(server, f"http-429{name}", stream=False, wait_s=0.1))[0])
+            head = head_of((await struck(server, f"http-429{name}", stream=False))[0])
             assert head.startswith("HTTP/1.1 429")
             hints[name] = dict(re.findall(r"(retry-after\S*): (.*?)\r?$", head, re.MULTILINE))
         date = hints.pop("-date")["retry-after"]
@@ -93,7 +91,7 @@ async def test_tls_fails_in_its_handshake() -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_bomb_is_well_formed_and_small_until_it_is_opened(stream: bool) -> None:
     async with rehearsal() as server:
-        answer, _ = await struck(server, "gzip-bomb", stream=stream, wait_s=0.5)
+        answer, _ = await struck(server, "gzip-bomb", stream=stream)
     packed = answer.partition(b"\r\n\r\n")[2]
     assert len(packed) < 400_000
     unpacker, size, last = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), 0, b""
@@ -105,10 +103,10 @@ async def test_the_bomb_is_well_formed_and_small_until_it_is_opened(stream: bool
 
 async def test_large_answers_are_large_and_healthy() -> None:
     async with rehearsal() as server:
-        whole, _ = await struck(server, "body-10mb", stream=False, wait_s=1)
+        whole, _ = await struck(server, "body-10mb", stream=False)
         content = json.loads(whole.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"]
         assert len(whole) > 10 * 2**20 and content.split() == WORDS
-        line, _ = await struck(server, "sse-line-10mb", stream=True, wait_s=1)
+        line, _ = await struck(server, "sse-line-10mb", stream=True)
         assert max(map(len, dechunked(line).split(b"\n"))) > 10 * 2**20
         assert text_of(data_of(dechunked(line))).split() == WORDS
 
@@ -118,9 +116,9 @@ async def test_lengths_that_are_too_small_leave_the_rest_on_the_line() -> None:
         await connection.send(http_request("POST", f"/fault/wrong-content-length{CHAT}", body()))
         answer = await connection.read_answer()
         assert len(await connection.reader.read(10_000)) > 10
-        with pytest.raises(ValueError, match="JSON|Expecting|Unterminated|delimiter|Invalid"):
+        with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter|Invalid"):
             answer.json()
-        stream, _ = await struck(server, "wrong-content-length", stream=True, wait_s=0.2)
+        stream, _ = await struck(server, "wrong-content-length", stream=True)
         length = int(re.findall(r"content-length: (\d+)", head_of(stream))[0])
         assert words_in(stream.partition(b"\r\n\r\n")[2][:length])[:5] == FIVE
         assert b"[DONE]" in stream.partition(b"\r\n\r\n")[2][length:]
@@ -130,24 +128,24 @@ async def test_bodies_are_what_they_are_called() -> None:
     async with rehearsal() as server:
         found = {}
         for name in ("html-200", "garbage-json", "truncated-json", "trailing-garbage", "error-event-first"):
-            answer, _ = await struck(server, name, stream=False, wait_s=0.1)
+            answer, _ = await struck(server, name, stream=False)
             assert answer.startswith(b"HTTP/1.1 200"), name
             found[name] = answer.partition(b"\r\n\r\n")[2]
         assert found["html-200"].startswith(b"<!doctype html>")
         assert found["truncated-json"].startswith(b'{"id"') and not found["truncated-json"].endswith(b"}")
         assert json.JSONDecoder().raw_decode(found["trailing-garbage"].decode("utf-8", "replace"))[0]["usage"]
         assert "overloaded" in json.loads(found["error-event-first"])["error"]["message"]
-        for name in ("garbage-json", "trailing-garbage"):
-            with pytest.raises(ValueError, match=""):
-                json.loads(found[name])
+        assert len(found["trailing-garbage"]) > len(found["truncated-json"]) * 2
+        with pytest.raises(UnicodeDecodeError):
+            json.loads(found["garbage-json"])
 
 
 async def test_usage_is_missing_or_below_zero() -> None:
     async with rehearsal() as server:
         for stream in (True, False):
-            missing, _ = await struck(server, "missing-usage", stream=stream, wait_s=0.1)
+            missing, _ = await struck(server, "missing-usage", stream=stream)
             assert b"usage" not in missing and b"w8" in missing
-            negative, _ = await struck(server, "negative-usage", stream=stream, wait_s=0.1)
+            negative, _ = await struck(server, "negative-usage", stream=stream)
             assert b'"completion_tokens":-8' in negative and b"w8" in negative
 
 
@@ -155,7 +153,7 @@ async def test_streams_are_strange_but_whole() -> None:
     async with rehearsal() as server:
         streams = {}
         for name in ("sse-without-done", "split-utf8", "crlf-cr-mix", "duplicate-chunks", "tool-call-split"):
-            answer, _ = await struck(server, name, stream=True, wait_s=0.3)
+            answer, _ = await struck(server, name, stream=True)
             streams[name] = dechunked(answer)
         assert b"[DONE]" not in streams["sse-without-done"] and b'"stop"' in streams["sse-without-done"]
         assert text_of(data_of(streams["split-utf8"])) == "".join(f"{word}·é€😀 " for word in WORDS)
@@ -177,11 +175,11 @@ async def test_streams_are_strange_but_whole() -> None:
 
 async def test_streams_that_break_do_so_at_their_place() -> None:
     async with rehearsal() as server:
-        first = dechunked((await struck(server, "error-event-first", stream=True, wait_s=0.2))[0])
+        first = dechunked((await struck(server, "error-event-first", stream=True))[0])
         assert "error" in data_of(first)[0]
-        later = dechunked((await struck(server, "error-event-mid", stream=True, wait_s=0.2))[0])
+        later = dechunked((await struck(server, "error-event-mid", stream=True))[0])
         assert words_in(later) == FIVE and "error" in data_of(later)[-1]
-        cut = dechunked((await struck(server, "truncated-json", stream=True, wait_s=0.2))[0])
+        cut = dechunked((await struck(server, "truncated-json", stream=True))[0])
         assert words_in(cut) == [*FIVE, *WORDS[6:]] and b"[DONE]" in cut
-        garbage = dechunked((await struck(server, "garbage-json", stream=True, wait_s=0.2))[0])
+        garbage = dechunked((await struck(server, "garbage-json", stream=True))[0])
         assert words_in(garbage) == [] and b"nonsense" in garbage

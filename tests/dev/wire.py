@@ -1,4 +1,4 @@
-"""A caller that looks at an upstream's bytes as they come, with no library in between that would mend or refuse them."""
+"""A caller that looks at an upstream's bytes as they come, with no library in between that would mend them."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def connect(server: FaultServer) -> Connection:
     return Connection(*await asyncio.open_connection(HOST, server.port, limit=2**25))
 
 
-async def struck(server: FaultServer, name: str, *, stream: bool, wait_s: float = 2.0) -> tuple[bytes, str]:
+async def struck(server: FaultServer, name: str, *, stream: bool, wait_s: float = 5.0) -> tuple[bytes, str]:
     """All that comes in answer to a chat call struck by a fault, and how it ends: FIN, RST, or open after a while."""
     connection = await connect(server)
     async with connection:

@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     set(),
     {"dialects", "dev"},
     {"providers", "store", "telemetry"},
-    {"identity", "spend"},
+    {"identity", "resilience", "spend"},
     {"policies"},
     {"gateway"},
     {"app", "assembly", "deployments"},

@@ -51,6 +51,13 @@ def test_each_status(status: int, kind: type[UpstreamError], ours: int, retryabl
     assert (type(error), error.status, error.retryable, error.upstream_status) == (kind, ours, retryable, status)
 
 
+@pytest.mark.parametrize(("status", "code"), [(402, None), (429, "insufficient_quota")])
+def test_a_used_up_account_is_the_credentials_fault_and_not_a_matter_of_patience(status: int, code: str | None) -> None:
+    error = error_for(status, {b"retry-after": b"1"}, WireError(message="pay key sk-secret", code=code))
+    assert (type(error), error.status, error.retryable, error.retry_after_s) == (UpstreamCredential, 502, False, None)
+    assert error.upstream_status == status and "sk-secret" not in error.message and "billing" in error.message
+
+
 def test_a_rejection_keeps_the_providers_words() -> None:
     error = error_for(400, {}, SAID)
     assert isinstance(error, UpstreamRejected)

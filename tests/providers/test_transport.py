@@ -147,6 +147,20 @@ async def test_no_answer_in_time() -> None:
         assert upstream.hung_up == 1
 
 
+async def test_a_head_that_trickles_in_is_no_answer() -> None:
+    """A byte now and then keeps no call alive: the limit is for all of the head."""
+
+    async def trickle(wire: Wire) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}":
+            await wire.raw(bytes((byte,)))
+            await asyncio.sleep(0.05)
+
+    async with Upstream(trickle) as upstream, road(Timeouts(first_byte_s=0.2)) as transport:
+        with pytest.raises(UpstreamTimeout, match=r"did not begin to answer within 0\.2 s"):
+            await asyncio.wait_for(fetch(transport, upstream), 1)
+        assert await upstream.until_open(0)
+
+
 async def test_silence_in_the_middle() -> None:
     async def stuck(wire: Wire) -> None:
         await wire.begin()

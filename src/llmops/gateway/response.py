@@ -41,27 +41,25 @@ class GatewayResponse(RequestResponseCycle):
             raise RuntimeError(f"the ASGI message {kind!r} is out of order")
 
     def _write_head(self, status: int, headers: Any) -> bytes:
-        lines = [STATUS_LINE[status]]
         length: bytes | None = None
-        for name, value in (*self.default_headers, *headers):
-            lines.append(b"%b: %b\r\n" % (name, value))
+        headers = [*self.default_headers, *headers]
+        for name, value in headers:
             if name == b"content-length":
                 length = value
             elif name == b"connection" and value.lower() == b"close":
                 self.keep_alive = False
-                lines.pop()
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            headers = [*(each for each in headers if each[0] != b"connection"), (b"connection", b"close")]
         if length is not None:
             self.chunked_encoding = False
             self.expected_content_length = int(length)
         elif self.scope["method"] != "HEAD" and status not in _BODILESS:
             self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        head = b"".join(lines)
-        if not len(lines) == head.count(b"\n") == head.count(b"\r"):
+            headers.append((b"transfer-encoding", b"chunked"))
+        head = b"\r\n".join(map(b": ".join, headers))
+        if not len(headers) == head.count(b"\n") + 1 == head.count(b"\r") + 1:
             raise RuntimeError("a response header holds a line break")
-        return head + b"\r\n"
+        return b"%b%b\r\n\r\n" % (STATUS_LINE[status], head)
 
     def _write_body(self, body: bytes, *, more: bool) -> None:
         head, self._head = self._head, b""

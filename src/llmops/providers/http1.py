@@ -25,7 +25,7 @@ _MAX_HEADER_BYTES = 64 * 1024
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one exchange in seconds: to connect, to the first byte of the answer, between chunks, in total."""
+    """Limits of one exchange in seconds: to connect, to the whole head of the answer, between chunks, in total."""
 
     connect_s: float = 5.0
     first_byte_s: float = 60.0
@@ -138,6 +138,7 @@ class Exchange:
     def on_headers(self, status: int) -> None:
         self.status = status
         self._headers_done = True
+        self._last_activity = self._loop.time()
         self._step_s = self._timeouts.idle_s
         encoding = self.response_headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding in (b"gzip", b"deflate"):
@@ -181,7 +182,8 @@ class Exchange:
                 self._connection.resume()
 
     def on_data(self) -> None:
-        self._last_activity = self._loop.time()
+        if self._headers_done:  # a head that trickles in has one limit for all of it
+            self._last_activity = self._loop.time()
 
     def fail(self, error: UpstreamError) -> None:
         """End with ``error``, unless complete already; what has arrived before stays readable."""

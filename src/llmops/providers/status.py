@@ -16,15 +16,23 @@ from ..errors import (
 )
 
 _MAX_RETRY_AFTER_S = 24 * 3600.0
+_NOTHING_LEFT = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 def error_for(status: int, headers: Mapping[bytes, bytes], said: WireError) -> UpstreamError:
     """The error for an answer that is not a success.
 
-    401 and 403 are about the gateway's own credential: the caller sees a 502, and the provider's words (which may
-    quote the credential) are kept from it. Other 4xx are the caller's and keep their status and message.
+    401, 402, 403 and a 429 that means a used-up quota are about the gateway's own credential: the caller sees a 502,
+    and the provider's words (which may quote the credential) are kept from it. Other 4xx are the caller's and keep
+    their status and message.
     """
     patience = retry_after_s(headers)
+    if status == 402 or (status == 429 and said.code in _NOTHING_LEFT):  # waiting does not help
+        return UpstreamCredential(
+            f"the account behind the deployment's API key has nothing left at the provider (HTTP {status}); "
+            "check its plan and billing",
+            upstream_status=status,
+        )
     if status == 429:
         return UpstreamRateLimited(
             f"the provider asks to slow down: {said.message}", retry_after_s=patience, upstream_status=status

@@ -81,6 +81,9 @@ class UpstreamStream:
             for event in self._parser.feed(chunk):
                 self._ready.append(self._tap.feed([event]))
         except UpstreamError as error:
+            if self._tap.finished:  # nonsense behind the end takes nothing away from what is whole
+                self._end()
+                return
             error.message = self._mask(error.message)
             error.args = (error.message,)
             self._failure = error

@@ -1,18 +1,21 @@
 """The breaker of one (deployment, credential): whether it may be tried, learnt from what calls see. Passive only.
 
 Closed, it opens (ejects) after 5 failures in a row, or when half of at least 20 calls of the last 30 s failed. The n-th
-ejection lasts 30 s × n, at most 300 s, ± 10 % so that processes do not come back together; n falls by one for each 30 s
-in good health. When it is over, one probe at a time is a real call; 3 successes close it, a failure ejects again.
+ejection lasts n times 30 s, at most 300 s, ± 10 % so that processes do not come back together; n falls by one for each
+30 s in good health. When it is over, one probe at a time is a real call; 3 successes close it, a failure ejects again.
 Beside that: a 429 is a cool-down, and no ill health; a refused credential is dead until a reload, or a probe every five
 minutes, succeeds.
 
-Every attempt takes a ticket. It says in which life of the breaker the attempt began, and answers from an earlier one say
-nothing: calls that were under way when it opened neither close it nor eject it twice. A probe whose answer never comes
-loses its place after ``ejection_s``. Whether the last deployment may be ejected is `balancer`'s question: it offers an
-open one where there is nothing else, and such attempts count as probes do, except that their failure prolongs nothing.
+Every attempt takes a ticket. It says in which life of the breaker the attempt began, and answers from an earlier one
+say nothing: calls that were under way when it opened neither close it nor eject it twice. A probe whose answer never
+comes loses its place after ``ejection_s``. Whether the last deployment may be ejected is `balancer`'s question: it
+offers an open one where there is nothing else, and such attempts count as probes do, except that their failure prolongs
+nothing.
 """
 
 from typing import Literal
+
+import msgspec
 
 from .breaker_state import BreakerState, BreakerView, Phase, Shown, join
 from .call_window import CallWindow
@@ -24,6 +27,8 @@ Change = Literal["ejected", "readmitted", "dead"]
 
 _MOST_DOUBLINGS = 20
 _LEAST_S = 1e-6
+_CLOCKS_APART_S = 5.0
+_CHANGES: dict[Phase, Change] = {"closed": "readmitted", "open": "ejected", "dead": "dead"}
 
 
 class Breaker:
@@ -136,21 +141,15 @@ class Breaker:
         )
 
     def merge(self, other: BreakerState, now_s: float) -> Change | None:
-        """Take over what another process knows. Whatever it says, nothing lasts longer than the rules allow."""
+        """Take over what another process knows. Times longer than the rules allow are of a wrong clock: ignored."""
         own = self.state
-        joined = join(own, other)
-        if joined == own:
+        joined = own if self._is_of_a_wrong_clock(other, now_s) else join(own, other)
+        self._set_cool(joined.cool_until_s)
+        if msgspec.structs.replace(joined, cool_until_s=own.cool_until_s) == own:
             return None
-        self._set_cool(min(joined.cool_until_s, now_s + self._rules.max_cooldown_s))
-        if joined.changed_s == own.changed_s and joined.phase == own.phase and joined.out_until_s == own.out_until_s:
-            return None
-        longest_s = self._rules.credential_probe_s if joined.phase == "dead" else self._longest_s
-        before = self._phase
-        self._enter(joined.phase, min(joined.out_until_s, now_s + longest_s), now_s, joined.reason)
+        self._enter(joined.phase, joined.out_until_s, now_s, joined.reason)
         self._changed_s, self.ejections = joined.changed_s, joined.ejections
-        if before == self._phase:
-            return None
-        return {"closed": "readmitted", "open": "ejected", "dead": "dead"}[self._phase]  # type: ignore[return-value]
+        return None if own.phase == joined.phase else _CHANGES[joined.phase]
 
     def view(self, now_s: float) -> BreakerView:
         calls, failures = self._window.totals(now_s)
@@ -172,9 +171,14 @@ class Breaker:
 
     # --- inside ---
 
-    @property
-    def _longest_s(self) -> float:
-        return self._rules.max_ejection_s * (1 + self._rules.ejection_jitter)
+    def _is_of_a_wrong_clock(self, other: BreakerState, now_s: float) -> bool:
+        rules = self._rules
+        longest_s = max(rules.max_ejection_s * (1 + rules.ejection_jitter), rules.credential_probe_s)
+        return (
+            other.changed_s > now_s + _CLOCKS_APART_S
+            or other.out_until_s > now_s + longest_s + _CLOCKS_APART_S
+            or other.cool_until_s > now_s + rules.max_cooldown_s + _CLOCKS_APART_S
+        )
 
     def _probe_succeeded(self, ticket: int, now_s: float) -> Change | None:
         if ticket | 1 != self._ticket | 1:
@@ -190,8 +194,8 @@ class Breaker:
         if ticket | 1 != self._ticket | 1:
             return None
         if self._phase == "dead":
-            self._out_until_s = max(self._out_until_s, now_s + self._rules.ejection_s) if ticket & 1 else 0.0
-            self.abandon(ticket)
+            if ticket & 1:  # it has said nothing about the credential: ask again soon
+                self._enter("dead", now_s + self._rules.ejection_s, now_s, self._reason)
             return None
         if self._phase == "open":
             self._good_probes = 0
@@ -224,6 +228,8 @@ class Breaker:
         return "ejected"
 
     def _credential_refused(self, ticket: int, failure: Failure, now_s: float) -> Change | None:
+        if self._phase == "dead" and not ticket & 1:  # offered for want of anything else
+            return None
         self._forbidden += 1
         if self._phase != "dead":
             surely = failure.status in (401, 402, 429)
@@ -239,7 +245,7 @@ class Breaker:
         if wait_s is None:
             if now_s < self._cool_until_s:  # one of many calls that were under way together
                 return
-            wait_s = self._rules.cooldown_s * 2.0 ** min(self._cools, _MOST_DOUBLINGS)
+            wait_s = min(self._rules.cooldown_s * 2.0 ** min(self._cools, _MOST_DOUBLINGS), self._rules.ejection_s)
             self._cools += 1
         self._set_cool(now_s + min(wait_s, self._rules.max_cooldown_s))
 
@@ -255,7 +261,9 @@ class Breaker:
         self._probe_until_s = 0.0
         self._streak = self._forbidden = self._good_probes = 0
         self._ticket += 2
-        self._changed_s = max(now_s, self._changed_s + _LEAST_S)  # never before what it follows, whoever's clock that was
+        self._changed_s = max(
+            now_s, self._changed_s + _LEAST_S
+        )  # never before what it follows, whoever's clock that was
         self.changes += 1
         self.is_plain = phase == "closed" and now_s >= self._cool_until_s
         if phase == "closed":

@@ -2,9 +2,10 @@
 
 What is shared is small and only ever grows by `join`: commutative, associative and idempotent, so it does not matter in
 which order, how often or by which road states arrive, and no lock is needed. With Redis: each process writes its own
-states into a hash under a field of its own (``<deployment>|<credential's fingerprint>|<process>``, whenever `Breaker.changes`
-has moved) with an expiry longer than the longest ejection, reads everybody's about once a second, and merges. Without
-Redis each process judges by itself; when Redis is back everybody writes and reads again, and they agree.
+states into a hash under a field of its own (``<deployment>|<credential's fingerprint>|<process>``, whenever
+`Breaker.changes` has moved) with an expiry longer than the longest ejection, reads everybody's about once a second, and
+merges. Without Redis each process judges by itself; when Redis is back everybody writes and reads again, and they
+agree.
 
 Times are seconds since the epoch on a clock that never runs backwards (the epoch at the start, plus monotonic time).
 Counts of calls stay with their process. Half-open is not shared: each process sends one probe at a time of its own, and

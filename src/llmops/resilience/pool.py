@@ -1,9 +1,10 @@
 """Bulkheads: how many calls may be under way at a deployment, and how many of one tenant.
 
-A deployment's pool finds its size by itself (additive increase, multiplicative decrease): one more place for each
-round of successes, 0.7 of them after a 429 or 503. A refused call that had begun before the last decrease says nothing
-new, so there is at most one decrease in a round trip, without measuring any. The pool grows only while at least half of
-it is used: places that nobody needed prove nothing. A tenant's pool is fixed. Nobody waits here: a full pool says no.
+A deployment's pool finds its size by itself (additive increase, multiplicative decrease): until the first 429 or 503
+nothing is known and only the maximum bounds it; each of those leaves 0.7 of the places, each round of successes adds
+one. A refused call that had begun before the last decrease says nothing new, so there is at most one decrease in a
+round trip, without measuring any. The pool grows only while at least half of it is used: places that nobody needed
+prove nothing. A tenant's pool is fixed. Nobody waits here: a full pool says no.
 """
 
 from .rules import PoolRules
@@ -12,12 +13,13 @@ from .rules import PoolRules
 class AdaptivePool:
     """The places at one deployment, in one process."""
 
-    __slots__ = ("_decrease", "_decreased_s", "_maximum", "_minimum", "in_use", "size")
+    __slots__ = ("_decrease", "_decreased_s", "_initial", "_maximum", "_minimum", "in_use", "size")
 
     def __init__(self, rules: PoolRules) -> None:
         self._minimum, self._maximum, self._decrease = float(rules.minimum), float(rules.maximum), rules.decrease
         self._decreased_s = float("-inf")
-        self.size = float(rules.initial)
+        self._initial = float(rules.initial)
+        self.size = self._maximum
         self.in_use = 0
 
     @property
@@ -45,6 +47,10 @@ class AdaptivePool:
     def refuse(self, began_s: float, now_s: float) -> None:
         """The deployment asked for less, of a call that began at ``began_s``."""
         if began_s >= self._decreased_s:
+            if self._decreased_s == float(
+                "-inf"
+            ):  # the first: what was under way was too much, or 64 where that was less
+                self.size = min(max(float(self.in_use), self._initial), self._maximum)
             self.size = max(self.size * self._decrease, self._minimum)
             self._decreased_s = now_s
 

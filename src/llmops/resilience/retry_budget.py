@@ -1,15 +1,16 @@
 """A model's retry budget: how many attempts beyond the first of each call its upstreams are burdened with.
 
 Two rules, and a retry needs both. **Credits** (Finagle): each call brings a share of one, each second brings a few;
-taking one uses it up, and after 10 s what was not used is gone. **Stamina** (gRPC's retry throttle): each failed attempt
-takes one, each success gives a quarter back, and below half there are no retries. A quarter is even at one failed
-attempt in five, which is just what the credits can pay for.
+taking one uses it up, and after 10 s what was not used is gone. **Stamina** (gRPC's retry throttle): each failed
+attempt takes one, each success gives a quarter back, and below half there are no retries. A quarter is even at one
+failed attempt in five, which is just what the credits can pay for.
 
-What is bounded, exactly: whenever a credit is taken, those of the last 10 s are ≤ 0.2 × calls of the last 10 s + 30; so
-over any T seconds retries ≤ 0.2 × calls + 3 T + 33. At total failure stamina ends them sooner: each retry follows a failed
-attempt of its own, and after ``stamina``/2 of those (50) there is none until calls succeed again. So attempts ≤ calls + 49,
-which is below 1.2 × from the 245th call on, whatever their rate, and tends to 1 ×. Calls under way at the same time are
-within these bounds, since a credit is taken before the attempt. Not bounded here: what `director` lets go without one.
+What is bounded, exactly: whenever a credit is taken, those of the last 10 s are ≤ 0.2 of the calls of the last 10 s +
+30; so over any T seconds retries ≤ 0.2 calls + 3 T + 33. At total failure stamina ends them sooner: each retry follows
+a failed attempt of its own, and after ``stamina``/2 of those (50) there is none until calls succeed again. So attempts
+≤ calls + 49, which is below 1.2 of them from the 245th call on, whatever their rate, and tends to one attempt a call.
+Calls under way at the same time are within these bounds, since a credit is taken before the attempt. Not bounded here:
+what `director` lets go without one.
 """
 
 from .rules import RetryRules

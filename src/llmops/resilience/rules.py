@@ -40,7 +40,7 @@ class BreakerRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
     ejection_jitter: float = 0.1
     successes_to_close: int = 3
     cooldown_s: float = 1.0
-    """After a 429 that names no time; doubled each time until a success."""
+    """After a 429 that names no time; doubled each time until a success, up to ``ejection_s``."""
     max_cooldown_s: float = 300.0
     credential_probe_s: float = 300.0
     forbidden_in_a_row: int = 3
@@ -51,6 +51,7 @@ class PoolRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
     """How many calls may be under way at a deployment; and those of a tenant."""
 
     initial: int = 64
+    """What the first decrease starts from, where less was under way."""
     minimum: int = 4
     maximum: int = 2048
     decrease: float = 0.7

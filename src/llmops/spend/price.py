@@ -41,11 +41,7 @@ class Price:
     def cost(self, usage: Usage) -> int:
         """Nano-dollars of one call: ≥ 0, at most `MAX_COST_NANOUSD`."""
         prompt, cached, write, completion = usage.prompt, usage.cached, usage.cache_write, usage.completion
-        rates = self._base
-        for start, above in self._tiers:
-            if prompt > start:
-                rates = above
-                break
+        rates = self._rates(prompt)
         rest = prompt - cached - write
         plain = rest >= 0 and cached >= 0 and write >= 0 and completion >= 0 and rates.reasoning is None
         if plain and not (usage.prompt_audio or usage.completion_audio or usage.cache_write_1h):
@@ -58,12 +54,22 @@ class Price:
             )
         else:
             amount = _amount(usage, rates)
-        nanousd = (amount + self._half) // self._scale
-        return nanousd if nanousd <= MAX_COST_NANOUSD else MAX_COST_NANOUSD
+        return self._rounded(amount)
 
     def estimate(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """Nano-dollars of a call of that size, as if it were all text and nothing of it cached."""
-        return self.cost(Usage(prompt=prompt_tokens, completion=completion_tokens))
+        """Nano-dollars of a call of that size, neither negative, as if it were all text and nothing of it cached."""
+        rates = self._rates(prompt_tokens)
+        return self._rounded(prompt_tokens * rates.prompt + completion_tokens * rates.completion + rates.request)
+
+    def _rates(self, prompt_tokens: int) -> "_Compiled":
+        for start, above in self._tiers:
+            if prompt_tokens > start:
+                return above
+        return self._base
+
+    def _rounded(self, amount: int) -> int:
+        nanousd = (amount + self._half) // self._scale
+        return nanousd if nanousd <= MAX_COST_NANOUSD else MAX_COST_NANOUSD
 
     def _compile(self, rates: Rates) -> "_Compiled":
         cached = _or(rates.cached_input, rates.input)

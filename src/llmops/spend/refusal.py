@@ -37,7 +37,9 @@ def refusal(refused: Refused, estimate: Estimate, now_s: float, note: str = "") 
 def headroom_of(hold: Hold) -> Headroom | None:
     """What the tightest rates leave to the caller after this call; None where no rate applied."""
     requests = tokens = None
-    for meter, reading in zip(hold.meters, hold.readings, strict=True):
+    meters = hold.meters
+    for index, reading in enumerate(hold.readings):
+        meter = meters[index]
         if type(meter) is not Rate or meter.shadow:
             continue
         left = meter.left(reading)

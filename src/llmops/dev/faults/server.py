@@ -42,6 +42,8 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """Between the words of a healthy stream."""
     hold_s: float = 600.0
     """How long silence lasts at most."""
+    drip_s: float = 1.0
+    """Between the bytes of a slow answer; to mean something, less than the caller's limit on silence."""
 
 
 class FaultServer:
@@ -135,7 +137,7 @@ class FaultServer:
         else:
             self.tally.struck[fault.name] += 1
             await fault.strike(wire)
-        return not wire.ended
+        return not wire.ended and request.headers.get("connection", "").lower() != "close"
 
     async def _refuse_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """A caller that speaks TLS to this port asked for `TLS`, whatever its path would have been."""
@@ -146,7 +148,16 @@ class FaultServer:
 
     def _wire(self, ask: Ask, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Wire:
         played = self.rehearsal
-        return Wire(ask, reader, writer, self.tally, words=played.words, pause_s=played.pause_s, hold_s=played.hold_s)
+        return Wire(
+            ask,
+            reader,
+            writer,
+            self.tally,
+            words=played.words,
+            pause_s=played.pause_s,
+            hold_s=played.hold_s,
+            drip_s=played.drip_s,
+        )
 
 
 def fault_url(name: str, port: int) -> str:

@@ -32,11 +32,14 @@ class Wire:
         words: int,
         pause_s: float = 0.0,
         hold_s: float = 600.0,
+        drip_s: float = 1.0,
     ) -> None:
-        """``words`` an answer, with ``pause_s`` between those of a stream; silence lasts ``hold_s`` at most."""
+        """``words`` an answer, with ``pause_s`` between those of a stream; silence lasts ``hold_s`` at most, and
+        ``drip_s`` lie between the bytes of a slow answer."""
         self.ask = ask
         self.words = words
         self.pause_s = pause_s
+        self.drip_s = drip_s
         self.ended = False
         self._reader = reader
         self._writer = writer

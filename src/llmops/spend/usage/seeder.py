@@ -21,6 +21,8 @@ from .seeding import CounterDifference, counter_differences, used_quotas
 
 _log = logging.getLogger(__name__)
 _PERIOD_S = 60.0
+_AGAIN_S = 5.0
+"""After a failure: what was away is back long before a minute is over."""
 _ANSWER_S = 5.0
 
 
@@ -49,6 +51,7 @@ class Seeder:
         now_s: Callable[[], float],
         *,
         period_s: float = _PERIOD_S,
+        again_s: float = _AGAIN_S,
     ) -> None:
         self.failing: str | None = None
         self._rules = rules
@@ -56,6 +59,7 @@ class Seeder:
         self._counters = counters
         self._now_s = now_s
         self._period_s = period_s
+        self._again_s = again_s
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,7 +121,8 @@ class Seeder:
     async def _keep(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), self._period_s)
+                pause_s = self._period_s if self.failing is None else self._again_s
+                await asyncio.wait_for(self._wanted.wait(), pause_s)
             self._wanted.clear()
             try:
                 await self.seed()

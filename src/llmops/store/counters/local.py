@@ -44,7 +44,7 @@ class _Cells:
     unit adds, the most it may come to, and the index of what is taken; ``settles`` those that are put right afterwards.
     """
 
-    __slots__ = ("epoch", "meters", "settles", "takes", "windows")
+    __slots__ = ("cells", "epoch", "meters", "settles", "takes", "windows")
 
     def __init__(
         self, meters: Sequence[Meter], windows: Starts, epoch: int, cell_of: Callable[[Meter, Starts], _Cell]
@@ -61,6 +61,7 @@ class _Cells:
                 self.takes.append((cell, 1, meter.limit, meter.unit))
             else:
                 self.takes.append((cell, 1, meter.limit, _CALLS))  # type: ignore[union-attr]
+        self.cells = [cell for cell, _, _, _ in self.takes]
         self.settles = [
             (index, cell, step, unit) for index, (cell, step, _, unit) in enumerate(self.takes) if unit != Unit.REQUESTS
         ]
@@ -98,9 +99,11 @@ class LocalCounters:
         readings: list[int] = []
         over: list[int] | tuple[()] = ()
         for cell, step, bound, unit in cells.takes:  # first look at all, then take from all
-            before = cell.value - (now_us - cell.at_us) * cell.drain
-            if before < 0:
-                before = 0
+            before = cell.value
+            if cell.drain:
+                before -= (now_us - cell.at_us) * cell.drain
+                if before < 0:
+                    before = 0
             reading = before + taken[unit] * step
             if reading > bound:
                 meter = meters[len(readings)]
@@ -110,7 +113,7 @@ class LocalCounters:
                 if type(meter) is Rate:
                     reading = before  # a shadow counts only what it would have let pass
             readings.append(reading)
-        for index, (cell, _, _, _) in enumerate(cells.takes):
+        for index, cell in enumerate(cells.cells):
             cell.value = readings[index]
             cell.at_us = now_us
         return Hold(
@@ -132,14 +135,20 @@ class LocalCounters:
             cells = _Cells(hold.meters, Starts(*hold.windows), self._epoch, self._cell)
         _, held_tokens, held_nanousd = hold.amounts
         changes = (0, max(0, tokens) - held_tokens, max(0, nanousd) - held_nanousd, -1)
-        now_us = int(self._monotonic_s() * 1_000_000)
         for index, cell, step, unit in cells.settles:
             change = changes[unit]
-            if not change or (cell.drain and index in hold.over):  # a rate that was over has not been taken from
+            if not change:
                 continue
-            value = cell.now(now_us) + change * step
+            value = cell.value
+            if cell.drain:
+                if index in hold.over:  # a rate that was over has not been taken from
+                    continue
+                cell.at_us, before_us = int(self._monotonic_s() * 1_000_000), cell.at_us
+                value -= (cell.at_us - before_us) * cell.drain
+                if value < 0:
+                    value = 0
+            value += change * step
             cell.value = 0 if value < 0 else value if value < MAX_EXACT else MAX_EXACT
-            cell.at_us = now_us
 
     def used(self, meters: Sequence[Quota]) -> list[int]:
         """What is used of quotas in their present windows, reservations included."""

@@ -48,7 +48,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def left(self, debt: int) -> int:
         """Whole units that could be taken at that debt."""
-        return max(0, (self.capacity - debt) // self.period_us)
+        left = self.burst + -debt // self.period_us  # rounded down
+        return left if left > 0 else 0
 
     def full_again_s(self, debt: int) -> float:
         """Seconds until nothing of the debt is left."""

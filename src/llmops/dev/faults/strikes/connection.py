@@ -5,7 +5,6 @@ from ..wire import Wire, head
 
 WORDS_BEFORE = 5
 """Words that a stream delivers before a fault after the commit point."""
-_DRIP_S = 1.0
 _TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 """handshake_failure, fatal."""
 
@@ -57,7 +56,7 @@ async def drip(wire: Wire) -> None:
     fields = {"content-type": "application/json", "content-length": str(len(body))}
     for byte in head(200, fields) + body:
         await wire.raw(bytes((byte,)))
-        await wire.settle(_DRIP_S)
+        await wire.settle(wire.drip_s)
 
 
 async def fail_tls(wire: Wire) -> None:

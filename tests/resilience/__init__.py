@@ -1,0 +1,1 @@
+"""The decisions of resilience, under a clock that is a number."""

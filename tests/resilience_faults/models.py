@@ -1,0 +1,21 @@
+"""The gateway's models for the table: one for each fault and named like it, so that no case wears out another's
+deployments; with a fallback each has a healthy deployment behind the faulty one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmops.dev.faults import FAULTS, FaultServer
+
+LIMITS = {
+    "connect_timeout_seconds": 1.0,
+    "first_byte_timeout_seconds": 0.5,
+    "idle_timeout_seconds": 0.5,
+    "timeout_seconds": 6.0,
+}
+IDLE_S = LIMITS["idle_timeout_seconds"]
+
+
+def models(server: FaultServer, *, fallback: bool) -> Mapping[str, Any]:
+    healthy = [{"provider": "openai", "base_url": server.url, "model": "m"}] if fallback else []
+    return {name: [{"provider": "openai", "base_url": server.url_for(name), "model": "m"}, *healthy] for name in FAULTS}
