@@ -83,7 +83,7 @@ class GatewayProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=environment(),
+                env=environment({"TMPDIR": str(self._folder)}),  # killed, it cannot tidy up
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

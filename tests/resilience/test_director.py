@@ -94,10 +94,7 @@ def test_pauses_double_up_to_the_cap() -> None:
 
 KINDS = ["transient", "overloaded", "timeout", "throttled", "conflict", "impatient", "credential", "full", "rejected"]
 failures = st.builds(
-    Failure,
-    kind=st.sampled_from(KINDS),
-    retry_after_s=st.none() | st.floats(0, 1e5),
-    committed=st.booleans(),
+    Failure, kind=st.sampled_from(KINDS), retry_after_s=st.none() | st.floats(0, 1e5), committed=st.booleans()
 )
 names = st.sampled_from("abcd")
 

@@ -79,9 +79,7 @@ def test_credits_are_gone_after_ten_seconds() -> None:
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.floats(0, 4), st.integers(0, 30), st.integers(0, 30)), max_size=60))
-def test_whenever_a_credit_is_taken_the_last_ten_seconds_are_within_bounds(
-    steps: list[tuple[float, int, int]],
-) -> None:
+def test_whenever_a_credit_is_taken_the_last_ten_seconds_are_within_bounds(steps: list[tuple[float, int, int]]) -> None:
     budget, now_s = RetryBudget(TIRELESS, 0.0), 0.0
     calls: list[float] = []
     taken: list[float] = []

@@ -1,5 +1,7 @@
 """The harness itself, without a gateway in between: it sees each thing that a client should not be given."""
 
+from collections import Counter
+
 import pytest
 
 from llmops.dev.faults import FAULTS, FaultServer, Rehearsal
@@ -7,8 +9,6 @@ from llmops.dev.faults import FAULTS, FaultServer, Rehearsal
 from .caller import Caller, Seen
 from .case import Result
 from .verdict import Given, Verdict, judge
-
-SAID = {"status": 200, "finished": True}
 
 DIRECT: list[tuple[str, bool, Given, str]] = [
     ("missing-usage", True, "whole", ""),
@@ -41,12 +41,12 @@ async def test_a_client_without_a_gateway_is_given_the_fault(name: str, stream: 
 @pytest.mark.parametrize(
     ("seen", "given", "why"),
     [
-        (Seen(True, text="w1 w2 w3 ", **SAID), "whole", ""),
-        (Seen(True, text="w1 w2 w1 w2 w3 ", **SAID), "broken", "came twice"),
-        (Seen(True, text="w1 w3 ", **SAID), "broken", "missing in between"),
-        (Seen(True, text="w1 w2 ", **SAID), "broken", "only 2 of 3 words"),
+        (Seen(True, text="w1 w2 w3 ", status=200, finished=True), "whole", ""),
+        (Seen(True, text="w1 w2 w1 w2 w3 ", status=200, finished=True), "broken", "came twice"),
+        (Seen(True, text="w1 w3 ", status=200, finished=True), "broken", "missing in between"),
+        (Seen(True, text="w1 w2 ", status=200, finished=True), "broken", "only 2 of 3 words"),
         (Seen(True, status=200, text="w1 w2 "), "broken", "says nothing of it"),
-        (Seen(True, text="w1\ufffd w2 w3 ", **SAID), "broken", "characters are damaged"),
+        (Seen(True, text="w1\ufffd w2 w3 ", status=200, finished=True), "broken", "characters are damaged"),
         (Seen(True, status=200, text="w1 ", error="gone"), "error", "200: gone"),
         (Seen(True, status=200, text="w1 w1 ", error="gone"), "broken", "came twice"),
         (Seen(True, status=200, text="w1 ", error=""), "broken", "without a message"),
@@ -58,9 +58,11 @@ def test_what_a_client_was_given(seen: Seen, given: Given, why: str) -> None:
     assert verdict.given == given and why in verdict.why
 
 
-def result(fault: str, stream: bool, struck: int, **given: int) -> Result:
-    found = Result(FAULTS[fault], stream, struck)
-    found.given.update(given)
+def result(
+    fault: str, stream: bool, struck: int, *, whole: int = 0, error: int = 0, broken: int = 0, hung: int = 0
+) -> Result:
+    given: Counter[Given] = Counter({"whole": whole, "error": error, "broken": broken, "hung": hung})
+    found = Result(FAULTS[fault], stream, struck, given)
     found.wrong = [Verdict("error", "an example").why]
     return found
 

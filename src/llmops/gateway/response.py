@@ -56,10 +56,10 @@ class GatewayResponse(RequestResponseCycle):
         elif self.scope["method"] != "HEAD" and status not in _BODILESS:
             self.chunked_encoding = True
             headers.append((b"transfer-encoding", b"chunked"))
-        head = b"\r\n".join(map(b": ".join, headers))
-        if not len(headers) == head.count(b"\n") + 1 == head.count(b"\r") + 1:
+        head = STATUS_LINE[status] + b"\r\n".join([*map(b": ".join, headers), b"\r\n"])
+        if not len(headers) + 2 == head.count(b"\n") == head.count(b"\r"):
             raise RuntimeError("a response header holds a line break")
-        return b"%b%b\r\n\r\n" % (STATUS_LINE[status], head)
+        return head
 
     def _write_body(self, body: bytes, *, more: bool) -> None:
         head, self._head = self._head, b""

@@ -1,18 +1,18 @@
 """What the fault server counts, shown at ``/_faults``: how a test knows that a fault has struck, and how often."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 
-
-class Tally(msgspec.Struct):
+@dataclass
+class Tally:
     """Counts since the start. ``requests`` are those that were answered or struck: healthy, struck and refused."""
 
     healthy: int = 0
     refused: int = 0
     """Malformed requests and unknown faults."""
-    struck: Counter[str] = msgspec.field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     open: int = 0
     bytes_in: int = 0
