@@ -9,10 +9,10 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-faults bench-setup conformance docs lock clean
+.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-governed bench-faults bench-setup conformance docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(RUN) ## start the gateway, by default with the mock provider (ARGS="--port 9000")
 	@exec $(BIN)/llmops serve $(ARGS)
@@ -53,6 +53,9 @@ bench-keys: $(DEV) ## measure a gateway that knows a million keys (ARGS="--postg
 
 bench-faults: $(DEV) ## play thirty upstream faults against ours and LiteLLM (ARGS="--calls 1000")
 	$(BIN)/python -m benchmarks.faults $(ARGS)
+
+bench-governed: $(DEV) ## measure what keys, limits, a budget and the ledger cost (ARGS="--rounds 3")
+	$(BIN)/python -m benchmarks.governed $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup

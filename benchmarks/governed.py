@@ -201,7 +201,7 @@ def _publish(results: Results, options: argparse.Namespace) -> int:
         path = RESULTS / f"{results.date}-governed.json"
         path.write_bytes(document)
         say(f"written to {path}")
-    shown = report.markdown(results, judged, title="Governed gateway", columns_of=COLUMNS)
+    shown = report.markdown(results, judged, title="Governed gateway", columns_of=COLUMNS, beside="billed")
     sys.stdout.write(document.decode() if options.json else shown + "\n")
     return 1 if options.gate and any(bar.verdict == "missed" for bar in judged) else 0
 

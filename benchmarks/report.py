@@ -122,8 +122,10 @@ def markdown(
     *,
     title: str = "Gateway",
     columns_of: Mapping[str, tuple[str, ...]] = COLUMNS,
+    beside: str = "footprint",
 ) -> str:
-    """Tables of the bars, which are those of `bars` unless others are given, and of each scenario's medians."""
+    """Tables of the bars, which are those of `bars` unless others are given, of each scenario's medians, and of what
+    was found ``beside`` them."""
     lines = [f"### {title}, {results.date}" + (" (quick: not for quoting)" if results.quick else ""), ""]
     lines += _table(("bar", "measured", "wanted", ""), [
         (bar.name, _number(bar.value), f"{bar.sense} {bar.bound:,g} {bar.unit}".strip(), bar.verdict)
@@ -136,7 +138,7 @@ def markdown(
         lines += ["", f"**{scenario}** (median of {max((r.round for r in readings), default=0)} rounds)", ""]
         lines += _table(("target", *columns), rows)
     if results.footprint:
-        lines += ["", "**footprint**", ""]
+        lines += ["", f"**{beside}**", ""]
         lines += _table(tuple(results.footprint), [tuple(_number(value) for value in results.footprint.values())])
     lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
     lines += [f"- remark: {' '.join(remark.split())}" for remark in (*results.remarks, *_noise(results))]

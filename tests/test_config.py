@@ -81,7 +81,7 @@ DEPLOYMENT = "models: {m: [{provider: openai, %s}]}"
         ("models: {m: [{model: x}]}", "models.m.deployments.0.provider: is missing"),
         (
             "models: {m: {strategy: random, deployments: [{provider: mock}]}}",
-            "models.m.strategy: 'random': must be 'ordered' or 'weighted'",
+            "models.m.strategy: 'random': must be 'ordered', 'weighted', 'least_busy', 'lowest_latency' or 'cheapest'",
         ),
         ("models: {m: [{provider: mock, weight: 0}]}", "models.m.deployments.0.weight: 0: must be greater than 0"),
         ("models: {m: [{provider: mock, mock: {error_rate: 2}}]}", "models.m.deployments.0.mock.error_rate: 2:"),
@@ -174,6 +174,10 @@ def test_all_problems_are_told_at_once(load: Load) -> None:
 def test_a_variable_that_means_nothing_is_a_mistake(load: Load, variable: str, message: str) -> None:
     (problem,) = problems_of(load, **{variable: "1"})
     assert variable in problem and message in problem
+
+
+def test_variables_that_others_read_are_no_mistakes(load: Load) -> None:
+    load(LLMOPS_ADMIN_KEY="sk-x", LLMOPS_KEY_PEPPER="p" * 32)
 
 
 @pytest.mark.parametrize(

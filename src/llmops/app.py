@@ -20,10 +20,13 @@ from .identity.secret import load_pepper
 from .policies.auth import auth
 from .policies.limits import limits
 from .policies.recording import recording
+from .policies.resilience import resilience
 from .policies.routing import Model, ModelTable, provider_call, routing
 from .policies.stamping import stamping
 from .policies.structured_output import structured_output
 from .providers.transport import Transport
+from .resilience.fleet import Fleet, Rules
+from .resilience.rules import BreakerRules, PoolRules, RetryRules
 from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
 from .spend.desk import Desk
@@ -33,7 +36,7 @@ from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestLog
-from .types import Call, Handler, Operation, Policy, Reply
+from .types import Call, Deployment, Handler, Operation, Policy, Reply
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -56,7 +59,9 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
         *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
         limits(table, parts.desk.admission),
         structured_output(settings.llm.json_repair_attempts),
-        routing(table, parts.luck),
+        resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
+        if settings.resilience.enabled
+        else routing(table, parts.luck),
     ]
 
 
@@ -68,6 +73,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     luck: random.Random
     log: RequestLog
     desk: Desk
+    fleet: Fleet
     metrics: Metrics
     transport: Transport
     keyring: Keyring | None
@@ -119,11 +125,13 @@ class Stack:
                 when_unwritable=settings.ledger.when_unwritable,
                 queue=settings.limits.queue,
             ),
+            fleet=Fleet(),
             keyring=keyring,
             tokens=tokens,
             shared_counters=shared_counters,
         )
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
+        self._set_out(settings, self.table)
         self.handler = self._pipeline(settings, self.table)
 
     def reload(self, settings: Settings) -> list[str]:
@@ -133,6 +141,7 @@ class Stack:
         """
         rules = build_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
+        self._set_out(settings, table)
         self.parts.desk.reload(build_prices(settings), rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
         handler = self._pipeline(settings, table)
@@ -145,6 +154,15 @@ class Stack:
             for section, name in kept
             if getattr(getattr(old, section), name) != getattr(getattr(settings, section), name)
         ]
+
+    def _set_out(self, settings: Settings, table: ModelTable) -> None:
+        clock, prices = self.parts.clock, build_prices(settings)
+
+        def price_of(deployment: Deployment) -> float | None:
+            price = prices.find(deployment, deployment.model or "", clock.now_s())
+            return price.estimate(1000, 1000) if price is not None else None
+
+        self.parts.fleet.set_out(table.models, resilience_rules(settings), clock.monotonic_s(), price_of)
 
     def _pipeline(self, settings: Settings, table: ModelTable) -> Handler:
         handler: Handler = provider_call
@@ -184,6 +202,8 @@ class Stack:
         """Flush the log and close every connection."""
         await self.parts.desk.usher.aclose()
         await self.parts.log.aclose()
+        if self.parts.shared_counters is not None:
+            await self.parts.shared_counters.aclose()  # what they have been told the journal need not keep
         self.parts.desk.ledger.close()
         await self.parts.transport.aclose()
 
@@ -228,6 +248,9 @@ class Stack:
             for model in self.table.models
         ]
 
+    def deployments(self) -> list[dict[str, Any]]:
+        return self.parts.fleet.shown(self.parts.clock.monotonic_s())
+
     def table_names(self) -> list[str]:
         return [model.name for model in self.table.models]
 
@@ -239,6 +262,7 @@ class Stack:
         problems = [f"the request log cannot be written: {log.failing}"] if log.failing else []
         if self.parts.desk.ledger.unwritable:
             problems.append(f"the ledger's journal cannot be written: {self.parts.desk.ledger.unwritable}")
+        problems += self.parts.fleet.problems(self.parts.clock.monotonic_s())
         return problems + ([f"{log.dropped} log records were lost"] if log.dropped else [])
 
 
@@ -291,13 +315,22 @@ def build_rules(settings: Settings) -> list[Rule]:
     return rules_of([*everybody, *settings.limits.rules], settings.budgets)
 
 
+def resilience_rules(settings: Settings) -> Rules:
+    """The numbers behind retries, breakers and pools."""
+    section = settings.resilience
+    retries = msgspec.convert(section.retries.model_dump(), RetryRules)
+    return Rules(
+        retries=msgspec.structs.replace(retries, max_attempts=settings.llm.max_retries + 1),
+        breaker=msgspec.convert(section.breaker.model_dump(), BreakerRules),
+        pools=msgspec.convert(section.pools.model_dump(), PoolRules),
+    )
+
+
 def not_in_effect(settings: Settings) -> list[str]:
     """Settings that are accepted for the contract's sake and that this version does not act on yet."""
     wanted = []
     if settings.cache.enabled:
         wanted.append("cache.enabled (CACHE_ENABLED): this version has no cache yet")
-    if "max_retries" in settings.llm.model_fields_set:
-        wanted.append("llm.max_retries (LLM_MAX_RETRIES): this version does not retry yet")
     return wanted
 
 

@@ -21,14 +21,13 @@ from .price_settings import PriceSettings
 from .providers.anthropic import AnthropicProvider
 from .providers.azure import AzureProvider
 from .providers.gemini import GeminiProvider
-from .providers.http1 import Timeouts
 from .providers.http_provider import HttpProvider
 from .providers.mock import MockOptions, MockProvider
 from .providers.openai import PRESETS, OpenAIProvider
 from .providers.transport import Transport
 from .settings import DeploymentSettings, ModelSettings, Settings
 from .spend.price_book import PriceBook
-from .types import Deployment, Provider, Rates
+from .types import Deployment, Provider, Rates, Timeouts
 
 _HTTP_PROVIDERS: dict[str, type[HttpProvider]] = {
     "openai": OpenAIProvider,
@@ -81,7 +80,15 @@ def _deployment(
     if wanted.provider == "mock":
         options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
         mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s)
-        return Deployment(name=name, provider=mock, model=upstream, weight=wanted.weight, rates=rates)
+        return Deployment(
+            name=name,
+            provider=mock,
+            model=upstream,
+            weight=wanted.weight,
+            rank=wanted.rank,
+            timeouts=_timeouts(wanted, settings),
+            rates=rates,
+        )
     provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
     return Deployment(
         name=name,
@@ -90,7 +97,19 @@ def _deployment(
         base_url=base_url,
         has_secret=has_secret,
         weight=wanted.weight,
+        rank=wanted.rank,
+        timeouts=_timeouts(wanted, settings),
         rates=rates,
+    )
+
+
+def _timeouts(wanted: DeploymentSettings, settings: Settings) -> Timeouts:
+    llm = settings.llm
+    return Timeouts(
+        connect_s=llm.connect_timeout_seconds,
+        first_byte_s=llm.first_byte_timeout_seconds,
+        idle_s=llm.idle_timeout_seconds,
+        total_s=wanted.timeout_seconds or llm.timeout_seconds,
     )
 
 
@@ -117,7 +136,6 @@ def _http_provider(
     target = _TARGETS.get(wanted.provider, chat)
     native = frozenset(wanted.operations) if wanted.operations is not None else preset.native if preset else None
     resolved = base_url or kind.default_base_url or ""
-    llm = settings.llm
     common: dict[str, Any] = {
         "base_url": resolved,
         "secret": secret,
@@ -129,12 +147,7 @@ def _http_provider(
         "native": native,
         "extra_headers": wanted.headers,
         "asks_usage": preset.asks_usage if preset else True,
-        "timeouts": Timeouts(
-            connect_s=llm.connect_timeout_seconds,
-            first_byte_s=llm.first_byte_timeout_seconds,
-            idle_s=llm.idle_timeout_seconds,
-            total_s=wanted.timeout_seconds or llm.timeout_seconds,
-        ),
+        "timeouts": _timeouts(wanted, settings),
     }
     if wanted.provider == "azure":
         return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret is not None

@@ -27,6 +27,7 @@
     │   ├── UpstreamTimeout         504  no answer in time
     │   ├── UpstreamRateLimited     429  the provider asks to slow down
     │   └── UpstreamRejected        4xx  the provider refused this request; its status and words are kept
+    ├── DeadlineExceeded            504  the caller's own time was over before an attempt could be made
     ├── StoreUnavailable            503  the database does not answer; calls go on without it
     ├── Draining                    503  the gateway is shutting down
     ├── ClientDisconnected          499  the caller left; recorded, never sent
@@ -250,6 +251,12 @@ class UpstreamRejected(UpstreamError):
             self.kind = "not_found"
         elif upstream_status == 413:
             self.kind = "too_large"
+
+
+class DeadlineExceeded(LLMOpsError):
+    status = 504
+    code = "deadline_exceeded"
+    kind = "timeout"
 
 
 class StoreUnavailable(LLMOpsError):

@@ -111,6 +111,7 @@ class OverloadSettings(_Section):
 class ResilienceSettings(_Section):
     """What happens when upstreams fail, or the gateway has too much to do."""
 
+    enabled: bool = Field(True, description="Off: one attempt, at the first deployment (or by weight).")
     retries: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     pools: PoolSettings = PoolSettings()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from .jwt_settings import JwtIssuerSettings
 from .price_settings import PriceSettings
 from .redis_settings import RedisSettings
+from .resilience_settings import ResilienceSettings, StrategyName
 from .rule_settings import BudgetSettings, LimitRuleSettings
 
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
@@ -72,7 +73,9 @@ class LLMSettings(_Section):
     connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Time to connect to an upstream.")
     first_byte_timeout_seconds: float = Field(60.0, gt=0, le=3600, description="Time until an upstream answers.")
     idle_timeout_seconds: float = Field(30.0, gt=0, le=3600, description="Longest silence inside an upstream's answer.")
-    max_retries: int = Field(2, ge=0, le=10, description="Retries of a failed call. Not in effect yet.")
+    max_retries: int = Field(
+        2, ge=0, le=10, description="Further attempts of a call that failed before its first content."
+    )
     json_repair_attempts: int = Field(
         0, ge=0, le=5, description="How often an answer that breaks its JSON contract is asked for again."
     )
@@ -199,6 +202,9 @@ class DeploymentSettings(_Section):
         None, description="What it offers natively, where that differs from the provider's or preset's own."
     )
     weight: float = Field(1.0, gt=0, le=1_000_000, description="Share of calls under the strategy `weighted`.")
+    rank: int = Field(
+        0, ge=0, le=100, description="Gets calls only when none of a lower rank is to be had: a last resort."
+    )
     timeout_seconds: float | None = Field(None, gt=0, le=3600, description="Default: `llm.timeout_seconds`.")
     price: PriceSettings | None = Field(
         None, description="What its calls cost; wins over `prices` and over the published price."
@@ -242,8 +248,10 @@ class DeploymentSettings(_Section):
 class ModelSettings(_Section):
     """A public model name and its deployments."""
 
-    strategy: Literal["ordered", "weighted"] = Field(
-        "ordered", description="`ordered`: the first takes all; `weighted`: each takes its share."
+    strategy: StrategyName = Field(
+        "ordered",
+        description="`ordered`: the first that is well takes all; `weighted`: each takes its share; `least_busy`, "
+        "`lowest_latency` (time to the first token), `cheapest`.",
     )
     deployments: list[DeploymentSettings] = Field(min_length=1, description="Where calls go.")
 
@@ -261,6 +269,7 @@ class Settings(_Section):
     limits: LimitSettings = LimitSettings()
     budgets: list[BudgetSettings] = Field([], max_length=1000, description="Bounds on money.")
     ledger: LedgerSettings = LedgerSettings()
+    resilience: ResilienceSettings = ResilienceSettings()
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -92,6 +92,15 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     per_request: Decimal = Decimal(0)
 
 
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of one exchange in seconds: to connect, to the whole head of the answer, between chunks, in total."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 60.0
+    idle_s: float = 30.0
+    total_s: float = 600.0
+
+
 class Provider(Protocol):
     """Speaks one provider's wire and translates its errors into the `UpstreamError` family.
 
@@ -117,6 +126,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     base_url: str = ""
     has_secret: bool = False
     weight: float = 1.0
+    rank: int = 0
+    """Deployments of a higher rank get calls only when none of a lower one is to be had."""
+    timeouts: Timeouts = Timeouts()
     rates: Rates | None = None
     """What its calls cost, where the configuration says so."""
 
@@ -175,6 +187,13 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     tags: dict[str, str] = {}
     """What the caller says the call is for: budgets and usage are kept by it."""
     priority: Priority = "normal"
+    timeout_s: float | None = None
+    """What the caller gives the call in total, from its arrival on."""
+    stage: str | None = None
+    stage_timeout_s: float | None = None
+    """A stage of the caller's own work, and what it may take."""
+    timeouts: Timeouts | None = None
+    """The limits of the present attempt, where they are shorter than its deployment's own."""
     headroom: "Headroom | None" = None
     """Set where limits apply to the call: what its caller has left."""
     dropped: list[str] = []

@@ -27,11 +27,13 @@ def settings_for(
 ) -> Settings:
     """Settings with these models beside the mock; nothing is read from files or the environment.
 
-    The database, if one is made, lies beside the log.
+    A failure is one attempt's unless ``resilience`` is asked for: retries would hide what is tested, and take time. The
+    database, if one is made, lies beside the log.
     """
     given: dict[str, Any] = {
         name: dict(section) if isinstance(section, Mapping) else section for name, section in sections.items()
     }
+    given.setdefault("resilience", {"enabled": False})
     given["log"] = {"dir": str(log_dir), "flush_milliseconds": 5, **given.get("log", {})}
     given["database"] = {"url": f"sqlite:///{log_dir.parent / 'llmops.db'}", **given.get("database", {})}
     given["server"] = {"drain_delay_seconds": 0, **given.get("server", {})}

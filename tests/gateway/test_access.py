@@ -41,6 +41,7 @@ LEAST: dict[str, str | None] = {
     "GET /api/tenants": "viewer",
     "POST /api/tenants": "admin",
     "PATCH /api/tenants/{tenant_id}": "admin",
+    "GET /api/deployments": "viewer",
     "GET /api/usage": "viewer",
     "GET /api/counters": "admin",
     "GET /api/keys": "viewer",

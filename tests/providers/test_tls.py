@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from llmops.errors import UpstreamError, UpstreamUnreachable
-from llmops.providers.http1 import Timeouts
 from llmops.providers.transport import Origin, Transport
+from llmops.types import Timeouts
 from tests.fakes.upstream import Upstream, answering
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}"

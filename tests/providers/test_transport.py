@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from llmops.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from llmops.providers.http1 import Timeouts
 from llmops.providers.transport import Origin
+from llmops.types import Timeouts
 from tests.fakes.road import REQUEST, fetch, road, send
 from tests.fakes.upstream import Upstream, Wire, answering, eventually
 

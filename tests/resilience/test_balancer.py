@@ -160,6 +160,14 @@ def test_the_last_one_is_never_ejected_in_effect() -> None:
     assert [(option.deployment, option.ready_in_s) for option in balancer.options(2.0, 0.5)] == [("b", 0.0), ("a", 0.0)]
 
 
+@pytest.mark.parametrize(("seconds", "offered"), [(4.0, "b"), (6.0, "ba")])
+def test_an_ejected_one_is_offered_where_the_others_cool_down_for_long(seconds: float, offered: str) -> None:
+    a, b = map(candidate, "ab")
+    eject(a)
+    cool(b, seconds)
+    assert names(Balancer([a, b])) == offered
+
+
 def test_one_that_cools_down_is_waited_for_and_not_tried() -> None:
     a, b = map(candidate, "ab")
     cool(a, 5.0)

@@ -89,9 +89,18 @@ def test_a_stage_has_its_own_limit_and_at_most_the_rest_of_the_whole() -> None:
 def test_what_is_left_shortens_an_attempt_and_says_so() -> None:
     own = Limits(connect_s=5, first_byte_s=60, idle_s=30, total_s=120)
     deadline = Deadline(100.0)
-    assert deadline.limits(own, -20.0) is own
+    assert deadline.limits(own, -20.0) is None, "its own are shorter already"
     assert deadline.limits(own, 80.0) == Limits(connect_s=5, first_byte_s=20, idle_s=20, total_s=20, shortened=True)
-    assert deadline.limits(own, 200.0).total_s == 0.0
+    spent = deadline.limits(own, 200.0)
+    assert spent is not None and spent.total_s == 0.0
+
+
+def test_a_first_byte_that_is_late_by_the_deployments_own_limit_is_not_the_callers_impatience() -> None:
+    own = Limits(first_byte_s=60, total_s=120)
+    patient, impatient = Deadline(119.9).limits(own, 0.0), Deadline(20.0).limits(own, 0.0)
+    assert patient is not None and not patient.ended(60.0) and patient.ended(119.9)
+    assert impatient is not None and impatient.ended(20.0) and not impatient.ended(5.0), "no connection in 5 s"
+    assert not own.ended(120.0)
 
 
 def test_with_less_than_fifty_milliseconds_nothing_is_begun() -> None:

@@ -170,10 +170,10 @@ class World:
         if not ticket:
             tried.append(Attempt(chosen.name, FULL))
             return
-        limits = deadline.limits(OWN, began_s)
+        limits = deadline.limits(OWN, began_s) or OWN
         failure, first_s, rest_s = self.places[chosen.name].answer(began_s)
         if first_s > limits.first_byte_s:
-            late: FailureKind = "impatient" if limits.first_byte_s < OWN.first_byte_s else "timeout"
+            late: FailureKind = "impatient" if limits.ended(limits.first_byte_s) else "timeout"
             failure, first_s = Failure(kind=late), limits.first_byte_s
         if self.luck.random() < 0.03:  # the client leaves
             yield first_s * self.luck.random()

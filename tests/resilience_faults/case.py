@@ -49,6 +49,8 @@ class Result:
                 yield f"{self.name}: {whole} of {self.calls} calls succeeded, e.g. {self.wrong[:1]}"
         elif expected == "fallback" and whole:
             yield f"{self.name}: {whole} calls came out whole, so the fault did not strike"
+        elif expected == "error" and fallback and error + whole == self.calls and error <= self.struck:
+            return  # what broke before its first content reached anybody was made good elsewhere
         elif expected == "error" and self.fault.name != "dns-failure" and error != self.struck:
             yield f"{self.name}: it struck {self.struck} times and {error} clients were told"
         yield from self.late

@@ -17,5 +17,6 @@ IDLE_S = LIMITS["idle_timeout_seconds"]
 
 
 def models(server: FaultServer, *, fallback: bool) -> Mapping[str, Any]:
-    healthy = [{"provider": "openai", "base_url": server.url, "model": "m"}] if fallback else []
+    elsewhere = server.url.replace("127.0.0.1", "localhost")  # connections are shared by name: none that is spoilt
+    healthy = [{"provider": "openai", "base_url": elsewhere, "model": "m"}] if fallback else []
     return {name: [{"provider": "openai", "base_url": server.url_for(name), "model": "m"}, *healthy] for name in FAULTS}

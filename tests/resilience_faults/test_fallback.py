@@ -7,17 +7,12 @@ from pathlib import Path
 import pytest
 
 from llmops.dev.faults import FaultServer, Rehearsal
-from llmops.settings import LLMSettings
 from tests.fakes.gateway import Gateway, settings_for
 from tests.fakes.upstream import eventually
 
 from .caller import Caller
 from .case import Play, play_all
 from .models import IDLE_S, LIMITS, models
-
-IN_EFFECT = "Not in effect" not in (LLMSettings.model_fields["max_retries"].description or "")
-
-pytestmark = pytest.mark.skipif(not IN_EFFECT, reason="llm.max_retries is not in effect yet: nothing fails over")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +21,11 @@ pytestmark = pytest.mark.skipif(not IN_EFFECT, reason="llm.max_retries is not in
 )
 async def test_every_fault_with_a_healthy_fallback(calls: int, at_once: int, slack_s: float, log_dir: Path) -> None:
     async with FaultServer(Rehearsal(drip_s=0.1)) as server:
-        async with Gateway(settings_for(log_dir, models(server, fallback=True), llm=LIMITS)) as gateway:
+        # Every call is to meet the fault: nothing is ejected.
+        breaker = {"failures_in_a_row": 1000, "least_calls": 100_000, "max_cooldown_seconds": 0.001}
+        breaker |= {"cooldown_seconds": 0.001, "forbidden_in_a_row": 1000}
+        settings = settings_for(log_dir, models(server, fallback=True), llm=LIMITS, resilience={"breaker": breaker})
+        async with Gateway(settings) as gateway:
             caller = Caller(f"{gateway.url}/v1")
             play = Play(caller, server, IDLE_S, calls=calls, at_once=at_once, slack_s=slack_s)
             results = await play_all(play, together=4)

@@ -17,7 +17,7 @@ from llmops.errors import (
     UpstreamUnreachable,
 )
 from llmops.spend.ledger import Ledger
-from llmops.spend.recovery import recover
+from llmops.spend.recovery import Recovered, recover
 from llmops.store.counters.counters import Hold
 from llmops.store.counters.meter import Concurrency, Quota, Unit
 from llmops.telemetry.record import RefusedRequest
@@ -46,6 +46,11 @@ def journals(folder: Path) -> list[bytes]:
     """What the journal's files hold now, oldest first."""
     found = sorted((folder / "journal").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     return [path.read_bytes().rstrip(b"\0") for path in found]
+
+
+def found_missing(folder: Path) -> list[Recovered]:
+    """What a recovery enters in the log."""
+    return [call for call in recover(folder / "journal", log_file(folder), 1.7e9) if call.entered]
 
 
 def test_a_reservation_is_on_disk_before_its_call_and_counts_against_its_budget(till: Tills, tmp_path: Path) -> None:
@@ -219,7 +224,7 @@ def test_it_is_tried_again_after_a_second_and_then_holds_what_is_open(till: Till
     open_till.admit(a_call(3))
     assert open_till.ledger.unwritable is None
     open_till.die()
-    found = recover(tmp_path / "journal", log_file(tmp_path), 1.7e9)
+    found = found_missing(tmp_path)
     assert sorted(each.request_id[-1] for each in found) == ["1", "2", "3"]
 
 
@@ -289,14 +294,14 @@ def test_lines_that_the_log_has_lost_are_kept_for_the_next_start(
     open_till.end(lost, reply=answer(1, 1))
     open_till.log.drop()
     roll(rolls_after)
-    assert recover(tmp_path / "journal", log_file(tmp_path), 1.7e9) == [], "the process lives: its calls are its own"
+    assert found_missing(tmp_path) == [], "the process lives: its calls are its own"
     open_till.end(long, reply=answer(2, 2))
     roll(1)
     assert len(list((tmp_path / "journal").glob("*.jsonl"))) <= 3 + rolls_before, "and no more than needed"
     open_till.log.write()
     open_till.log.file.close()
     open_till.ledger.close()
-    assert [each.request_id for each in recover(tmp_path / "journal", log_file(tmp_path), 1.7e9)] == [lost.request_id]
+    assert [each.request_id for each in found_missing(tmp_path)] == [lost.request_id]
     lines = logged(tmp_path)
     assert len(lines) == len({line["request_id"] for line in lines}) == number + 1
     assert not any(line["recovered"] for line in lines), "what was seen is charged, not the estimate"
@@ -322,7 +327,7 @@ def test_an_end_with_something_unwritten_leaves_it_for_the_next_start(how: str, 
     if how == "dropped":
         open_till.log.drop()
     open_till.ledger.close()
-    found = recover(tmp_path / "journal", log_file(tmp_path), 1.7e9)
+    found = found_missing(tmp_path)
     assert [each.nanousd for each in found] == [RESERVED if how == "open" else 750]
 
 
@@ -332,7 +337,7 @@ def test_a_call_that_ends_after_the_close_is_found_at_the_next_start(till: Tills
     open_till.ledger.close()
     open_till.end(call, reply=answer(1, 1))
     open_till.ledger.close()
-    found = recover(tmp_path / "journal", log_file(tmp_path), 1.7e9)
+    found = found_missing(tmp_path)
     assert [each.nanousd for each in found] == [750]
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ NOW_S = 1_700_000_100.0
 RESERVED = 100 * 150 + 100 * 600
 
 
-def bring_back(folder: Path) -> list[Recovered]:
-    file = log_file(folder)
-    try:
+def known(folder: Path) -> list[Recovered]:
+    """Recover; returns what is known of every call."""
+    with closing(log_file(folder)) as file:
         return recover(folder / "journal", file, NOW_S)
-    finally:
-        file.close()
+
+
+def bring_back(folder: Path) -> list[Recovered]:
+    """Recover; returns what the log lacked."""
+    return [call for call in known(folder) if call.entered]
 
 
 def ids(folder: Path) -> Counter[str]:

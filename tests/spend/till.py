@@ -85,6 +85,7 @@ class Till:
         enabled: bool = True,
         when_unwritable: Literal["serve", "refuse"] = "serve",
         assumed_output_tokens: int = 100,
+        unsettled: Callable[[], Iterable[tuple[str, int, int]]] | None = None,
     ) -> None:
         self.clock = clock or ManualClock()
         self.log = DirectLog(log_file(folder))
@@ -102,6 +103,7 @@ class Till:
             clock=self.clock,
             enabled=enabled,
             when_unwritable=when_unwritable,
+            unsettled=unsettled,
         )
         self.log.before_write = self.ledger.note
         self.admission = Admission(self.rules, Estimator(prices, self.lengths), self.counters, self.ledger, self.clock)

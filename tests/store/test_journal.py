@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from llmops.store.journal import Journal, one_at_a_time, orphans, taken_over
+from llmops.store.journal import Journal, one_at_a_time, orphans, remove_unused, taken_over
 from tests.serving import environment
 
 ROOM = 4096
@@ -199,3 +200,103 @@ def test_kill_9_takes_no_line_with_it(tmp_path: Path) -> None:
     assert content is not None
     numbers = [int(line.split()[0]) for line in content.splitlines()]
     assert numbers == list(range(len(numbers))) and len(numbers) > acknowledged
+
+
+# --- files made ahead -------------------------------------------------------------------------------------------------
+
+
+def names(folder: Path, suffix: str) -> list[str]:
+    return sorted(path.name for path in folder.glob(f"*{suffix}"))
+
+
+def test_a_file_that_was_prepared_is_the_next_one(tmp_path: Path) -> None:
+    before = open_files()
+    journal = Journal(tmp_path, ROOM)
+    assert not journal.is_unprepared, "none is needed before there is one"
+    journal.begin(b"one\n", 10)
+    assert journal.is_unprepared
+    journal.prepare()
+    journal.prepare()
+    (spare,) = tmp_path.glob("*.new")
+    inode = spare.stat().st_ino
+    assert not journal.is_unprepared and len(orphans(tmp_path)) == 1, "nobody takes it for a journal"
+    journal.begin(b"two\n", 10)
+    assert inode in {path.stat().st_ino for path in orphans(tmp_path)} and names(tmp_path, ".new") == []
+    journal.write(b"three\n")
+    journal.prepare()
+    journal.close(keep=True)
+    assert left(tmp_path) == [b"one", b"two\nthree"] and list(tmp_path.iterdir()) == [] and open_files() == before
+
+
+def test_what_is_forgotten_is_swept_later(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ROOM)
+    for _ in range(3):
+        journal.begin(b"one\n", 10)
+        journal.prepare()
+    before = open_files()
+    journal.forget()
+    assert len(orphans(tmp_path)) == 1 and journal.is_unprepared
+    journal.sweep()
+    assert open_files() == before - 4 and not journal.is_unprepared, "a file and its mapping, twice"
+    journal.close(keep=False)
+
+
+def test_one_that_is_too_small_waits_for_its_turn(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ROOM)
+    journal.begin(b"", 1)
+    journal.prepare()
+    journal.begin(b"x" * ROOM + b"\n", 10)
+    assert len(names(tmp_path, ".new")) == 1
+    journal.begin(b"small\n", 10)
+    assert names(tmp_path, ".new") == []
+    journal.close(keep=False)
+
+
+def test_one_that_somebody_has_removed_is_made_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, ROOM)
+    journal.begin(b"one\n", 10)
+    journal.prepare()
+    for path in tmp_path.glob("*.new"):
+        path.unlink()
+    journal.begin(b"two\n", 10)
+    journal.close(keep=True)
+    assert left(tmp_path) == [b"one", b"two"]
+
+
+def test_one_that_a_dead_process_had_prepared_is_removed(tmp_path: Path) -> None:
+    living = Journal(tmp_path, ROOM)
+    living.begin(b"", 1)
+    living.prepare()
+    (kept,) = names(tmp_path, ".new")
+    (tmp_path / "1-a-1.new").write_bytes(b"two\n\0")
+    remove_unused(tmp_path)
+    assert names(tmp_path, ".new") == [kept]
+    living.close(keep=False)
+
+
+def test_files_are_prepared_beside_the_writing(tmp_path: Path) -> None:
+    """Whatever the thread is at: no line is lost, and nobody who tidies up takes what is in use."""
+    journal, done = Journal(tmp_path, ROOM), threading.Event()
+
+    def repeat(*steps: Callable[[], None]) -> None:
+        while not done.is_set():
+            for step in steps:
+                step()
+
+    threads = [
+        threading.Thread(target=repeat, args=(journal.prepare, journal.sweep)),
+        threading.Thread(target=repeat, args=(lambda: remove_unused(tmp_path),)),
+    ]
+    for thread in threads:
+        thread.start()
+    for number in range(300):
+        journal.begin(b"%d\n" % number, 10)
+        journal.write(b"line of %d\n" % number)
+        journal.forget()
+        (path,) = orphans(tmp_path)
+        assert path.read_bytes().rstrip(b"\0") == b"%d\nline of %d\n" % (number, number)
+    done.set()
+    for thread in threads:
+        thread.join()
+    journal.close(keep=True)
+    assert left(tmp_path) == [b"299\nline of 299"] and list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -322,3 +322,43 @@ async def test_what_is_to_be_settled_is_sent_before_the_end(redis_alone: RedisSe
         counters.settle(await Caller(counters).hold(meter, tokens=50), 8, 0)
     async with counting(redis_alone) as counters:
         assert await counters.used([meter]) == [8]
+
+
+async def test_what_redis_has_not_confirmed_is_known_until_it_has(redis_alone: RedisServer) -> None:
+    """Its owner's journal keeps that: should this process die, another tells Redis."""
+    meter = quota(1000, window="total", unit=TOKENS)
+    async with counting(redis_alone) as counters:
+        hold = await Caller(counters).hold(meter, tokens=100)
+        assert list(counters.unsettled()) == []
+        redis_alone.freeze()
+        counters.settle(hold, 8, 0)
+        asked = counters.reserve("asked", [meter], (1, 10, 0))
+        assert isinstance(asked, Awaitable)
+        asking = asyncio.ensure_future(asked)
+        for _ in range(5):  # waiting, then on its way, then lost
+            assert set(counters.unsettled()) >= {(hold.request_id, 8, 0)}
+            await asyncio.sleep(0.02)
+            assert set(counters.unsettled()) == {(hold.request_id, 8, 0), ("asked", 0, 0)}
+        mine = await asking
+        assert counters.lost is not None and isinstance(mine, Hold) and not mine.shared
+        assert set(counters.unsettled()) == {(hold.request_id, 8, 0), ("asked", 0, 0)}
+        redis_alone.thaw()
+        await until(lambda: not list(counters.unsettled()))
+        counters.settle(mine, 3, 0)
+    async with counting(redis_alone) as counters:
+        assert await counters.used([meter]) == [11]
+
+
+async def test_an_end_without_redis_leaves_what_it_was_not_told(redis_alone: RedisServer) -> None:
+    meter = quota(1000, window="total", unit=TOKENS)
+    async with counting(redis_alone) as counters:
+        hold = await Caller(counters).hold(meter, tokens=100)
+        redis_alone.freeze()
+        counters.settle(hold, 8, 0)
+    assert list(counters.unsettled()) == [(hold.request_id, 8, 0)]
+    redis_alone.thaw()
+    async with counting(redis_alone) as other:
+        for _ in range(2):
+            other.settle_by_id(*next(counters.unsettled()))
+        await until(lambda: not list(other.unsettled()))
+        assert await other.used([meter]) == [8]

@@ -24,6 +24,7 @@ from .client_watch import ClientWatch
 from .intake import Arrival, arrive, check_headers, check_nesting, discard_rest, read_body
 from .labels import read_labels
 from .limit_headers import limit_headers
+from .patience import read_patience
 
 _log = logging.getLogger(__name__)
 _LARGE_BYTES = 500_000
@@ -158,6 +159,7 @@ class DataPlane:
             allow_dropped=headers.get(b"x-llmops-allow-dropped", b"").lower() == b"true",
         )
         read_labels(headers, call)
+        read_patience(headers, call)
         return call
 
     async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive, send: Send) -> None:
@@ -206,6 +208,8 @@ def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
         headers.append((b"request-id", arrival.request_id.encode()))
     if call.deployment is not None:
         headers.append((b"x-llmops-deployment", _deployment_header(call.deployment.name)))
+    if call.attempts > 1:
+        headers.append((b"x-llmops-attempts", b"%d" % call.attempts))
     if call.dropped:
         headers.append((b"x-llmops-dropped", _header_value(", ".join(call.dropped))))
     if call.headroom is not None:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from ..errors import UpstreamError
 from ..jwt_settings import JwtIssuerSettings
-from ..providers.http1 import Timeouts
 from ..providers.transport import Origin, Transport
+from ..types import Timeouts
 from ..version import __version__
 from .jwks import KeySet, UnusableKeys, read_jwks, read_pem
 

@@ -15,7 +15,7 @@ from ..errors import UnknownModel
 from ..name_pattern import name_matcher
 from ..types import Call, Deployment, Handler, Policy, Reply
 
-Strategy = Literal["ordered", "weighted"]
+Strategy = Literal["ordered", "weighted", "least_busy", "lowest_latency", "cheapest"]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False):

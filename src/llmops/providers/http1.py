@@ -15,22 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-import msgspec
 
 from ..errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from ..ticker import Ticker
+from ..types import Timeouts
 
 _HIGH_WATER = 256 * 1024
 _MAX_HEADER_BYTES = 64 * 1024
-
-
-class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one exchange in seconds: to connect, to the whole head of the answer, between chunks, in total."""
-
-    connect_s: float = 5.0
-    first_byte_s: float = 60.0
-    idle_s: float = 30.0
-    total_s: float = 600.0
 
 
 class StaleConnection(UpstreamUnreachable):
@@ -109,6 +100,13 @@ class Exchange:
     def tighten(self, idle_s: float) -> None:
         """From now on wait at most ``idle_s`` between chunks."""
         self._step_s = min(self._step_s, idle_s)
+
+    def distrust(self) -> None:
+        """The answer was no answer, so what follows on its connection may be the rest of it: do not use it again.
+
+        A call that has taken the connection meanwhile keeps it, and finds out for itself.
+        """
+        self._connection.abandon()
 
     def close(self) -> None:
         """Give the exchange up. Before its end this closes the connection, which cancels the upstream's work."""
@@ -262,6 +260,11 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self._break(exchange, exc)
         exchange.wake()
+
+    def abandon(self) -> None:
+        """Close, unless an exchange is under way."""
+        if self._exchange is None:
+            self.abort()
 
     def _break(self, exchange: Exchange, exc: Exception) -> None:
         # Our own callbacks' errors arrive wrapped; what is none of ours is a message that llhttp cannot read.

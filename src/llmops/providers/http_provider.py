@@ -15,9 +15,9 @@ from ..dialects.dialect import ClientDialect, Dialect, ErrorReader, StreamTap, U
 from ..dialects.translation import TranslatedStream, translate_reply, translate_request
 from ..errors import InvalidRequest, UpstreamBroken, UpstreamError
 from ..tokens import estimate_tokens
-from ..types import Call, Operation, Outcome, Reply
+from ..types import Call, Operation, Outcome, Reply, Timeouts
 from ..version import __version__
-from .http1 import Exchange, Timeouts
+from .http1 import Exchange
 from .status import error_for
 from .transport import Origin, Transport
 from .upstream_stream import UpstreamStream
@@ -112,7 +112,11 @@ class HttpProvider:
             tap = self._conversational[call.operation].tap_stream(call, outcome)
             return await self._open_stream(exchange, tap, outcome)
         answer = await read_json(exchange)
-        dialect.tap_reply(answer, outcome)
+        try:
+            dialect.tap_reply(answer, outcome)
+        except UpstreamBroken:
+            exchange.distrust()
+            raise
         outcome.first_content_s = self.now()
         return Reply(body=answer, outcome=outcome)
 
@@ -126,7 +130,12 @@ class HttpProvider:
         if call.view.stream:
             stream = TranslatedStream(self._target.stream_reader(), source.stream_writer(call), call, outcome)
             return await self._open_stream(exchange, stream, outcome)
-        translated = translate_reply(await read_json(exchange), source, self._target, call, outcome)
+        answer = await read_json(exchange)
+        try:
+            translated = translate_reply(answer, source, self._target, call, outcome)
+        except UpstreamBroken:
+            exchange.distrust()
+            raise
         outcome.first_content_s = self.now()
         return Reply(body=translated, outcome=outcome)
 
@@ -135,15 +144,21 @@ class HttpProvider:
     async def post(self, call: Call, operation: str, model: str, body: bytes, dialect: ErrorReader) -> Exchange:
         """Send and return the exchange of a success; everything else is raised as the matching error."""
         endpoint = self._endpoint(operation, model, stream=call.view.stream)
-        request = b"%btraceparent: 00-%b-%b-%b\r\nContent-Length: %d\r\n\r\n%b" % (
+        timeouts = call.timeouts
+        if timeouts is None:
+            limit, timeouts = b"", self._timeouts
+        else:  # the caller's patience, for an upstream that understands it
+            limit = b"X-Request-Timeout-Ms: %d\r\n" % (timeouts.total_s * 1000)
+        request = b"%b%btraceparent: 00-%b-%b-%b\r\nContent-Length: %d\r\n\r\n%b" % (
             endpoint.head,
+            limit,
             call.trace_id.encode(),
             call.span_id.encode(),
             call.trace_flags.encode(),
             len(body),
             body,
         )
-        exchange = await self._transport.request(endpoint.origin, request, self._timeouts)
+        exchange = await self._transport.request(endpoint.origin, request, timeouts)
         if exchange.status == 200:
             return exchange
         try:
@@ -206,5 +221,6 @@ async def read_json(exchange: Exchange) -> bytes:
     finally:
         exchange.close()
     if not answer.lstrip()[:1] == b"{":
+        exchange.distrust()
         raise UpstreamBroken(f"the upstream's answer is not a JSON object: {answer[:60]!r}", upstream_status=200)
     return answer

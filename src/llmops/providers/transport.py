@@ -14,7 +14,8 @@ import msgspec
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
 from ..ticker import Ticker
-from .http1 import Connection, Exchange, StaleConnection, Timeouts
+from ..types import Timeouts
+from .http1 import Connection, Exchange, StaleConnection
 
 _IDLE_LIMIT_S = 55.0  # below the 60 s after which common servers and load balancers hang up
 

@@ -1,8 +1,8 @@
 """The order in which a model's deployments are asked, for one call.
 
 First those that are free, by rank and then by the strategy; then those whose pool is full; then those that cool down,
-the soonest first. What is ejected or dead is left out, unless that is more than half of all, or everything else is
-cooling: then it comes last, the soonest first. So the list is never empty, and the last deployment always serves.
+the soonest first. What is ejected or dead is left out, unless that is more than half of all, or everything else cools
+down for more than 5 s: then it comes last, the soonest first. So the list is never empty, and the last one serves.
 (Envoy's panic mode spreads calls over sick hosts once half are sick. With the few deployments of a model that would
 send most calls to dead ones while a healthy one stands by, so here the healthy stay first.)
 
@@ -22,6 +22,7 @@ from .director import Option
 Strategy = Literal["ordered", "weighted", "least_busy", "lowest_latency", "cheapest"]
 
 _PANIC_SHARE = 0.5
+_WAITED_FOR_S = 5.0
 _UNKNOWN_S = 3600.0
 """What the first token of a deployment that nobody has measured is taken to need, while it is being measured."""
 
@@ -52,18 +53,21 @@ class Balancer:
         found = self._free(now_s, luck, session)
         free = set(found)
         full, cooling, out = [], [], []
+        is_served = bool(found)
         for candidate in self.candidates:
             if candidate in free:
                 continue
             if candidate.breaker.is_out(now_s):
                 out.append(candidate)
-            elif candidate.breaker.ready_in_s(now_s) > 0:
+            elif (ready_in_s := candidate.breaker.ready_in_s(now_s)) > 0:
                 cooling.append(candidate)
+                is_served = is_served or ready_in_s <= _WAITED_FOR_S
             else:
                 full.append(candidate)
+                is_served = True
         found += sorted(full, key=lambda candidate: candidate.rank)
         found += sorted(cooling, key=lambda candidate: candidate.breaker.ready_in_s(now_s))
-        if len(out) > len(self.candidates) * _PANIC_SHARE or not (free or full):
+        if len(out) > len(self.candidates) * _PANIC_SHARE or not is_served:
             found += sorted(out, key=lambda candidate: candidate.breaker.ready_in_s(now_s))
         return found
 

@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from ..errors import InvalidRequest
+from ..types import Timeouts
 
 LEAST_S = 0.05
 """With less than this left no attempt is begun: its answer could not arrive in time, but would be paid for."""
@@ -22,6 +23,7 @@ TIMEOUT = b"x-request-timeout-ms"
 GRPC_TIMEOUT = b"grpc-timeout"
 STAGE = b"x-llmops-stage"
 STAGE_TIMEOUT = b"x-llmops-stage-timeout-ms"
+_FIRED_EARLY_S = 0.01
 
 _GRPC = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _GRPC_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
@@ -29,15 +31,15 @@ _MILLISECONDS = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,6})?")
 _STAGE_NAME = re.compile(rb"[a-z][a-z0-9_-]{0,31}")
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Limits of one attempt in seconds. ``shortened``: the caller's deadline bounds it below the deployment's own
-    limits, so running out of time says nothing about the deployment."""
+class Limits(Timeouts, frozen=True, kw_only=True, gc=False):
+    """Limits of one attempt in seconds. ``shortened``: its total is the caller's and not the deployment's own."""
 
-    connect_s: float = 5.0
-    first_byte_s: float = 60.0
-    idle_s: float = 30.0
-    total_s: float = 600.0
     shortened: bool = False
+
+    def ended(self, after_s: float) -> bool:
+        """Whether an attempt that timed out after so long was ended by its caller's deadline, which says nothing about
+        the deployment, and not by a limit of the deployment's own (a first byte may be due long before)."""
+        return self.shortened and after_s >= self.total_s - _FIRED_EARLY_S
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
@@ -81,11 +83,11 @@ class Deadline(msgspec.Struct, frozen=True, gc=False):
         """Too little is left to begin an attempt."""
         return self.at_s - now_s < LEAST_S
 
-    def limits(self, own: Limits, now_s: float) -> Limits:
-        """``own`` limits of a deployment, none of them longer than what is left."""
+    def limits(self, own: Timeouts, now_s: float) -> Limits | None:
+        """A deployment's ``own`` limits, none of them longer than what is left; None where they are already shorter."""
         left_s = self.remaining_s(now_s)
         if left_s >= own.total_s:
-            return own
+            return None
         return Limits(
             connect_s=min(own.connect_s, left_s),
             first_byte_s=min(own.first_byte_s, left_s),

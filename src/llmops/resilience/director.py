@@ -68,21 +68,14 @@ def next_attempt(
     rules: RetryRules,
 ) -> Next:
     """The next attempt of a call after those it has made; with none made, the first. ``luck`` is uniform in [0, 1)."""
-    if tried:
-        last = tried[-1].failure
-        if last.committed:
-            return GiveUp(why="committed")
-        if not last.may_repeat_elsewhere:
-            return GiveUp(why="final")
-    if remaining_s < LEAST_S:
-        return GiveUp(why="deadline")
-    if len(tried) >= rules.max_attempts:
-        return GiveUp(why="attempts", retry_after_s=_soonest_s(options))
+    end = _end(tried, options, remaining_s, rules)
+    if end is not None:
+        return end
     failures = {attempt.deployment: attempt.failure for attempt in tried}
     times = Counter(attempt.deployment for attempt in tried)
     was_sent = any(attempt.failure.was_sent for attempt in tried)
     most_s = min(rules.max_wait_s, remaining_s - LEAST_S)
-    best: tuple[tuple[float, bool], Again] | None = None
+    found: list[tuple[float, bool, Again]] = []
     lacks_credit = False
     lacks_time_s = inf
     for option in options:
@@ -90,24 +83,35 @@ def next_attempt(
         if there is not None and not there.may_repeat_here:
             continue
         takes_credit = was_sent and not (there is None and option.is_good)
+        least_s = _least_wait_s(option, there)
         if takes_credit and not has_credit:
             lacks_credit = True
-            continue
-        least_s = _least_wait_s(option, there)
-        if least_s > most_s:
+        elif least_s > most_s:
             lacks_time_s = min(lacks_time_s, least_s)
-            continue
-        wait_s = min(least_s + _jitter_s(option, there, times[option.deployment], luck, rules), most_s)
-        key = (wait_s, there is not None)
-        if best is None or key < best[0]:
-            best = key, Again(deployment=option.deployment, wait_s=wait_s, takes_credit=takes_credit)
-    if best is not None:
-        return best[1]
+        else:
+            wait_s = min(least_s + _jitter_s(option, there, times[option.deployment], luck, rules), most_s)
+            again = Again(deployment=option.deployment, wait_s=wait_s, takes_credit=takes_credit)
+            found.append((wait_s, there is not None, again))
+    if found:
+        return min(found, key=lambda each: each[:2])[2]
     if lacks_credit:
         return GiveUp(why="budget", retry_after_s=_soonest_s(options))
     if lacks_time_s < inf:
         return GiveUp(why="patience", retry_after_s=lacks_time_s)
     return GiveUp(why="nowhere")
+
+
+def _end(tried: Sequence[Attempt], options: Sequence[Option], remaining_s: float, rules: RetryRules) -> GiveUp | None:
+    """Why there is nothing more to do, wherever it would be."""
+    if tried and tried[-1].failure.committed:
+        return GiveUp(why="committed")
+    if tried and not tried[-1].failure.may_repeat_elsewhere:
+        return GiveUp(why="final")
+    if remaining_s < LEAST_S:
+        return GiveUp(why="deadline")
+    if len(tried) >= rules.max_attempts:
+        return GiveUp(why="attempts", retry_after_s=_soonest_s(options))
+    return None
 
 
 def _least_wait_s(option: Option, there: Failure | None) -> float:

@@ -100,7 +100,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 
 def failure_of(error: BaseException, *, committed: bool = False, shortened: bool = False) -> Failure:
-    """The failure that an exception stands for; ``shortened`` as in `deadline.Limits`."""
+    """The failure that an exception stands for; ``shortened``: its time was ended by the caller's deadline
+    (`deadline.Limits.ended`)."""
     if not isinstance(error, LLMOpsError):
         return Failure(kind="defect", message=type(error).__name__, committed=committed)
     status = error.upstream_status if isinstance(error, UpstreamError) else None

@@ -5,6 +5,7 @@ Where there is a queue, a call that does not fit now may wait for its turn (`ush
 """
 
 from collections.abc import Awaitable, Sequence
+from inspect import iscoroutine
 from typing import Protocol
 
 from ..clock import Clock
@@ -72,13 +73,23 @@ class Admission:
         estimate: Estimate,
         outcome: Awaitable[Hold | Refused],
     ) -> None:
-        verdict = await outcome
+        verdict = await self._ask(call, estimate, outcome)
         if isinstance(verdict, Hold):
             self._enter(call, verdict, estimate)
         elif self._usher is not None and self._usher.takes(verdict):
             await self._usher.wait(self._ticket(call, meters, amounts, estimate), verdict, elsewhere=True)
         else:
             raise refusal(verdict, estimate, self._clock.now_s())
+
+    async def _ask(self, call: Call, estimate: Estimate, outcome: Awaitable[Hold | Refused]) -> Hold | Refused:
+        """Wait for counters that answer later. They outlive this process, so the ledger hears of the call first."""
+        try:
+            self._ledger.announce(call, estimate)
+        except BaseException:
+            if iscoroutine(outcome):
+                outcome.close()
+            raise
+        return await outcome
 
     def _ticket(self, call: Call, meters: Sequence[Meter], amounts: Amounts, estimate: Estimate) -> Ticket:
         return Ticket(
@@ -89,6 +100,7 @@ class Admission:
             needs=meters,
             amounts=amounts,
             estimate=estimate,
+            ask=lambda outcome: self._ask(call, estimate, outcome),
             enter=lambda hold: self._enter(call, hold, estimate),
         )
 

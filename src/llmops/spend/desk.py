@@ -3,7 +3,7 @@
 What is counted and what is open outlives a reload; rules and prices are exchanged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, Protocol
 
 from ..clock import Clock
@@ -25,6 +25,12 @@ class CounterStore(Counted, QuotaCounters, Protocol):
     def sweep(self) -> None: ...
 
 
+class SharedCounters(CounterStore, Protocol):
+    """Counters that outlive this process."""
+
+    def unsettled(self) -> Iterator[tuple[str, int, int]]: ...
+
+
 class Desk:
     """Without ``counters`` this process counts by itself."""
 
@@ -34,7 +40,7 @@ class Desk:
         clock: Clock,
         prices: Prices,
         *,
-        counters: CounterStore | None = None,
+        counters: SharedCounters | None = None,
         rules: Iterable[Rule] = (),
         assumed_output_tokens: int = 1000,
         journal: bool = True,
@@ -42,7 +48,9 @@ class Desk:
         queue: QueueBounds | None = None,
     ) -> None:
         self.rules = Rulebook(rules)
-        self.counters = counters if counters is not None else LocalCounters(clock.now_s, clock.monotonic_s)
+        self.counters: CounterStore = (
+            counters if counters is not None else LocalCounters(clock.now_s, clock.monotonic_s)
+        )
         self.usher = Usher(self.counters, clock, queue)
         self.journal_folder = log.path.parent / "journal"
         self.lengths = OutputLengths(assumed_output_tokens)
@@ -55,6 +63,7 @@ class Desk:
             clock=clock,
             enabled=journal,
             when_unwritable=when_unwritable,
+            unsettled=counters.unsettled if counters is not None else None,
         )
         log.before_write = self.ledger.note
         self._clock = clock

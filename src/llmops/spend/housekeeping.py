@@ -1,26 +1,32 @@
 """What the ledger and the counters need done beside the calls: once at the start, then now and then.
 
 Journals of dead processes are recovered at the start, before the first call, and looked for again while running: a
-sibling may have died.
+sibling may have died. They go when our own journal says what shared counters are to be told of their calls, so it is
+told however often the rescuers die in their turn. The file that our journal begins next is made ready in a thread.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, suppress
+from typing import TypeVar
 
 from ..clock import Clock
 from ..telemetry.log_file import LogFile
 from .desk import Desk
-from .recovery import Recovered, recover
+from .recovery import Recovered, recovering
 
 _log = logging.getLogger(__name__)
 _TIDY_S = 1.0
 _RECOVER_EVERY = 10
+_T = TypeVar("_T")
 
 
 class Housekeeping:
-    """Owns one task between ``start`` and ``aclose``. ``failing`` says why dead journals cannot be recovered."""
+    """Owns its tasks between ``start`` and ``aclose``. ``failing`` says why dead journals cannot be recovered.
+
+    ``on_recovered`` is told of all calls of dead processes, also of those that were in the log.
+    """
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class Housekeeping:
         self._clock = clock
         self._on_recovered = on_recovered
         self._task: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Future[None] | None = None
 
     def problems(self) -> list[str]:
         """What the operator should know."""
@@ -45,6 +52,7 @@ class Housekeeping:
 
     async def start(self) -> None:
         """Recover what a crash has left, then go on in the background."""
+        self._desk.ledger.on_begun = self._prepare
         await self._recover()
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
@@ -53,6 +61,15 @@ class Housekeeping:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        self._desk.ledger.on_begun = None
+        if self._preparing is not None:
+            await self._preparing
+
+    def _prepare(self) -> None:
+        """Have the ledger's next journal made, and its last ones let go of."""
+        if self._preparing is None or self._preparing.done():
+            loop = asyncio.get_running_loop()
+            self._preparing = loop.run_in_executor(None, self._desk.ledger.prepare)
 
     async def _keep(self) -> None:
         turn = 0
@@ -61,6 +78,8 @@ class Housekeeping:
             turn += 1
             try:
                 self._desk.tidy()
+                if self._desk.ledger.is_unprepared:
+                    self._prepare()
                 if turn % _RECOVER_EVERY == 0:
                     await self._recover()
             except Exception:  # noqa: BLE001 - a border: what fails once must not end all housekeeping
@@ -68,20 +87,32 @@ class Housekeeping:
 
     async def _recover(self) -> None:
         try:
-            recovered = await asyncio.to_thread(self._recover_now)
+            async with _in_thread(self._recovering()) as found:
+                self.recovered += sum(call.entered for call in found)
+                if found and self._on_recovered is not None:
+                    self._on_recovered(found)
+                self._desk.ledger.carry((call.request_id, call.tokens, call.nanousd) for call in found)
         except OSError as exc:
             if self.failing is None:
                 _log.error("the journals of a gateway that died cannot be recovered yet: %s", exc)
             self.failing = str(exc)
-            return
-        self.failing = None
-        self.recovered += len(recovered)
-        if recovered and self._on_recovered is not None:
-            self._on_recovered(recovered)
+        else:
+            self.failing = None
 
-    def _recover_now(self) -> list[Recovered]:
-        file = self._log_file()
-        try:
-            return recover(self._desk.journal_folder, file, self._clock.now_s())
-        finally:
-            file.close()
+    @contextmanager
+    def _recovering(self) -> Iterator[list[Recovered]]:
+        folder, now_s = self._desk.journal_folder, self._clock.now_s()
+        with closing(self._log_file()) as file, recovering(folder, file, now_s) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _in_thread(context: AbstractContextManager[_T]) -> AsyncIterator[_T]:
+    """A context whose beginning and regular end take a while."""
+    value = await asyncio.to_thread(context.__enter__)
+    try:
+        yield value
+    except BaseException as exc:
+        context.__exit__(type(exc), exc, exc.__traceback__)
+        raise
+    await asyncio.to_thread(context.__exit__, None, None, None)

@@ -5,12 +5,16 @@ ends; that is where the one settlement comes from. The request log's line is the
 holds reservations, and lines from the moment they are made until the log has written them; it is begun anew from time
 to time with what is still open, and the one before is removed when the log has caught up.
 
+Counters that processes share outlive this one. So the journal hears of a call before they do (`announce`), and keeps
+what they have not confirmed when it is begun anew; whoever takes it over tells them.
+
 Not covered: a power cut may take what the operating system has not written yet.
 """
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,7 +27,7 @@ from ..store.journal import Journal
 from ..telemetry.record import Charge, FinishedCall, RefusedRequest
 from ..types import Call, Usage
 from .alerts import SoftBudgetAlerts
-from .entry import Opened, Reserved
+from .entry import Admitted, Opened, Settling, reserved
 from .estimate import Estimate, Prices
 from .output_lengths import OutputLengths
 from .settlement import as_estimated, used
@@ -56,8 +60,16 @@ class _Open(msgspec.Struct, eq=False, gc=False):
     line: bytes
 
 
+class _Asked(msgspec.Struct, eq=False, gc=False):
+    line: bytes
+    is_written: bool
+
+
 class Ledger:
-    """Belongs to one event loop. ``unwritable`` says why reservations cannot be written, while they cannot."""
+    """Belongs to one event loop. ``unwritable`` says why reservations cannot be written, while they cannot.
+
+    ``unsettled`` are settlements that shared counters have not confirmed: request id, tokens, nano-dollars.
+    """
 
     def __init__(
         self,
@@ -70,7 +82,10 @@ class Ledger:
         clock: Clock,
         enabled: bool = True,
         when_unwritable: Literal["serve", "refuse"] = "serve",
+        unsettled: Callable[[], Iterable[tuple[str, int, int]]] | None = None,
     ) -> None:
+        self.on_begun: Callable[[], None] | None = None
+        """Called when the journal has begun a new file, which is the time for `prepare`."""
         self.unwritable: str | None = None
         self.unwritten = 0
         self._log = log
@@ -81,9 +96,12 @@ class Ledger:
         self._clock = clock
         self._enabled = enabled
         self._serve_unwritten = when_unwritable == "serve"
+        self._unsettled = unsettled
         self._retry_s = 0.0
         self._alerts = SoftBudgetAlerts()
         self._open: dict[str, _Open] = {}
+        self._asked: dict[str, _Asked] = {}
+        """Calls for which shared counters are being asked."""
         self._needed: int | None = None
         """How much the log has to have done with before the journal's old files can go."""
         self._dropped_before = self._dropped_before_old = 0
@@ -94,18 +112,39 @@ class Ledger:
         """Reservations that are not settled yet."""
         return len(self._open)
 
+    def announce(self, call: Call, estimate: Estimate) -> None:
+        """Write that shared counters are about to be asked for a call: should we die with the question on its way,
+        somebody has to give back what they hold. `StoreUnavailable` as for `reserve`, which follows if they let it in;
+        `append` follows in any case."""
+        if self._enabled and estimate.tokens and call.request_id not in self._asked:
+            line = _encode(reserved(call, estimate, asked=True)) + b"\n"
+            self._asked[call.request_id] = _Asked(line, self._write_reservation(line))
+
     def reserve(self, call: Call, hold: Hold, estimate: Estimate) -> None:
         """Write the reservation of a call that is about to be made. `StoreUnavailable` when it cannot be written and
         calls are to be refused then; the hold is given back."""
         line = b""
         if self._enabled and estimate.tokens:
             try:
-                line = _encode(_reserved(call, estimate)) + b"\n"
-                self._write_reservation(line)
+                if self._asked and call.request_id in self._asked:
+                    line = self._admit(call.request_id)
+                else:
+                    line = _encode(reserved(call, estimate)) + b"\n"
+                    self.unwritten += not self._write_reservation(line)
             except BaseException:
                 self._counters.settle(hold, 0, 0)
                 raise
         self._open[call.request_id] = _Open(hold, estimate, line)
+
+    def _admit(self, request_id: str) -> bytes:
+        """Write that shared counters have let a call in; returns its lines. It is among those asked for until that is
+        written, since the journal may be begun anew on the way."""
+        asked, admitted = self._asked[request_id], _encode(Admitted(request_id)) + b"\n"
+        try:
+            self.unwritten += not self._write_reservation(admitted if asked.is_written else asked.line + admitted)
+        finally:
+            del self._asked[request_id]
+        return asked.line + admitted
 
     def append(self, ended: FinishedCall | RefusedRequest) -> None:
         """Settle what has ended, if it has a reservation, and hand it to the request log."""
@@ -113,6 +152,8 @@ class Ledger:
             opened = self._open.pop(ended.call.request_id, None)
             if opened is not None:
                 self._settle(ended, opened)
+            elif self._asked:  # they refused it, or its caller has left
+                self._asked.pop(ended.call.request_id, None)
         self._log.append(ended)
 
     def tidy(self) -> None:
@@ -124,9 +165,29 @@ class Ledger:
                 self._journal.keep()
             self._needed = None
 
+    @property
+    def is_unprepared(self) -> bool:
+        """Whether there is something for `prepare` to do."""
+        return self._journal.is_unprepared
+
+    def prepare(self) -> None:
+        """Make ready what the next beginning of the journal needs, and let go of what it needs no more. Takes
+        milliseconds; called in another thread, and not beside `close`."""
+        with suppress(OSError):  # the beginning tries it again, and says so
+            self._journal.prepare()
+        self._journal.sweep()
+
+    def carry(self, settlements: Iterable[tuple[str, int, int]]) -> None:
+        """Write what shared counters are to be told of calls of a process that died: then its journal can go. Raises
+        `OSError`."""
+        if self._enabled and self._unsettled is not None and (lines := _settling_lines(settlements)):
+            self._write(lines)
+
     def close(self) -> None:
-        """After the request log is closed. What it could not write stays in the journal, for the next start."""
-        self._journal.close(keep=bool(self._open or self._log.dropped or self._log.waiting))
+        """After the request log is closed, and shared counters have been told what they could be. What neither of them
+        has taken stays in the journal, for the next start."""
+        unsettled = self._unsettled is not None and any(True for _ in self._unsettled())
+        self._journal.close(keep=bool(self._open or self._log.dropped or self._log.waiting or unsettled))
 
     def _settle(self, ended: FinishedCall, opened: _Open) -> None:
         hold, estimate = opened.hold, opened.estimate
@@ -161,7 +222,8 @@ class Ledger:
         except OSError as exc:  # they are about to be written anyway; only a crash before would charge the estimate
             self._note_unwritable(exc)
 
-    def _write_reservation(self, line: bytes) -> None:
+    def _write_reservation(self, line: bytes) -> bool:
+        """Whether it could be written; `StoreUnavailable` where calls are to be refused if not."""
         try:
             self._write(line)
         except OSError as exc:
@@ -170,9 +232,9 @@ class Ledger:
                 raise StoreUnavailable(
                     "the ledger cannot be written, so that this call could not be accounted for; try again later"
                 ) from exc
-            self.unwritten += 1
-        else:
-            self.unwritable = None
+            return False
+        self.unwritable = None
+        return True
 
     def _write(self, lines: bytes) -> None:
         if not self._journal.has_room(len(lines)):
@@ -182,7 +244,8 @@ class Ledger:
         self._journal.write(lines)
 
     def _roll(self, size: int) -> None:
-        """Begin the journal anew with what is open; the old file stays until the log has all that it settled."""
+        """Begin the journal anew with what is open, or unknown to shared counters; the old file stays until the log
+        has all that it settled."""
         now_s = self._clock.now_s()
         try:
             status = os.stat(self._log.path)
@@ -190,7 +253,14 @@ class Ledger:
         except FileNotFoundError:
             opened = Opened(at_s=now_s, log_inode=0, log_size=0)
         self.tidy()
-        lines = _encode(opened) + b"\n" + b"".join(each.line for each in self._open.values())
+        lines = b"".join(
+            [
+                _encode(opened) + b"\n",
+                *(each.line for each in self._asked.values()),
+                *(each.line for each in self._open.values()),
+                _settling_lines(self._unsettled()) if self._unsettled is not None else b"",
+            ]
+        )
         try:
             self._journal.begin(lines, size)
         except OSError:
@@ -201,6 +271,8 @@ class Ledger:
             self._dropped_before_old = self._dropped_before
         self._dropped_before = log.dropped
         self._needed = log.written + log.dropped + log.waiting
+        if self.on_begun is not None:
+            self.on_begun()
 
     def _note_unwritable(self, exc: OSError) -> None:
         if self.unwritable is None:
@@ -208,24 +280,5 @@ class Ledger:
         self.unwritable = str(exc)
 
 
-def _reserved(call: Call, estimate: Estimate) -> Reserved:
-    view = call.view
-    return Reserved(
-        request_id=call.request_id,
-        trace_id=call.trace_id,
-        span_id=call.span_id,
-        at_s=call.started_at_s,
-        tenant=call.tenant,
-        key_id=call.key_id,
-        user=view.user[:256] if view.user else None,
-        operation=call.operation,
-        model=call.model or "",
-        requested_model=view.model[:256],
-        tags=call.tags,
-        prompt_version=call.prompt_version,
-        release_id=call.release_id,
-        stream=view.stream,
-        prompt_tokens=estimate.prompt_tokens,
-        completion_tokens=estimate.completion_tokens,
-        nanousd=estimate.nanousd,
-    )
+def _settling_lines(settlements: Iterable[tuple[str, int, int]]) -> bytes:
+    return b"".join(_encode(Settling(*each)) + b"\n" for each in settlements)

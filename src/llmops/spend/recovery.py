@@ -3,21 +3,24 @@
 A line that was made and not written is written as it is. A call that was under way when its process died has a
 reservation only: nobody knows what it used, so it is charged its estimate and marked as such. Doing this twice, or by
 two processes at once, changes nothing: a journal is taken over under its lock, and what the log has is left out.
+
+Counters in Redis may not know what became of any of these calls, whether the log has it or not, so all are reported.
+One for which they were asked and that was not let in is to be given back, and has no place in the log.
 """
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from ..store.journal import one_at_a_time, orphans, taken_over
+from ..store.journal import one_at_a_time, orphans, remove_unused, taken_over
 from ..telemetry.log_file import LogFile
 from ..telemetry.record import CallRecord, timestamp, token_usage
-from .entry import Entry, Opened, Reserved
+from .entry import Admitted, Entry, Opened, Reserved, Settling
 from .settlement import as_estimated
 
 _log = logging.getLogger(__name__)
@@ -26,11 +29,12 @@ _CLOCK_TOLERANCE_S = 60.0
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """One call that was missing from the log, and what it was charged."""
+    """One call of a process that died, and what it was charged. ``entered``: it was missing from the log until now."""
 
     request_id: str
     tokens: int
     nanousd: int
+    entered: bool
 
 
 class _Usage(msgspec.Struct):
@@ -50,21 +54,33 @@ class _Journals(msgspec.Struct):
 
     opened: list[Opened] = []
     reserved: dict[str, Reserved] = {}
+    admitted: set[str] = set()
+    settling: dict[str, Settling] = {}
     lines: dict[str, bytes] = {}
 
     def read(self, content: bytes) -> None:
         for raw in content.splitlines():
             try:
                 if raw.startswith(b'{"entry"'):
-                    entry = _decode_entry(raw)
-                    if isinstance(entry, Opened):
-                        self.opened.append(entry)
-                    else:
-                        self.reserved[entry.request_id] = entry
+                    self._take(_decode_entry(raw))
                 else:
                     self.lines[_decode_line(raw).request_id] = raw
             except (msgspec.DecodeError, UnicodeDecodeError):
                 _log.error("a line of the ledger's journal cannot be read and is left out: %d bytes", len(raw))
+
+    def _take(self, entry: Entry) -> None:
+        if isinstance(entry, Opened):
+            self.opened.append(entry)
+        elif isinstance(entry, Admitted):
+            self.admitted.add(entry.request_id)
+        elif isinstance(entry, Settling):
+            self.settling[entry.request_id] = entry
+        else:
+            self.reserved[entry.request_id] = entry
+
+    def was_under_way(self, entry: Reserved) -> bool:
+        """Whether a call may have gone upstream."""
+        return not entry.asked or entry.request_id in self.admitted
 
 
 _decode_entry = msgspec.json.Decoder(Entry).decode
@@ -73,31 +89,46 @@ _encode = msgspec.json.Encoder().encode
 
 
 def recover(folder: Path, log: LogFile, now_s: float) -> list[Recovered]:
-    """Bring the log up to date with the journals in ``folder`` whose owners are gone. Raises `OSError` where the log
-    cannot be written; the journals are then kept."""
+    """Bring the log up to date with the journals in ``folder`` whose owners are gone, and remove these. Raises
+    `OSError` where the log cannot be written; the journals are then kept."""
+    with recovering(folder, log, now_s) as found:
+        return found
+
+
+@contextmanager
+def recovering(folder: Path, log: LogFile, now_s: float) -> Iterator[list[Recovered]]:
+    """As `recover`, in two steps: the journals are removed at the end of the block, unless that is an exception."""
     if not orphans(folder):
-        return []
+        yield []
+        return
     with ExitStack() as stack:
         stack.enter_context(one_at_a_time(folder))  # of one process there may be two journals, which belong together
+        remove_unused(folder)
         journals = _Journals()
         for path in orphans(folder):
             journals.read(stack.enter_context(taken_over(path)) or b"")
-        if not journals.reserved and not journals.lines:
-            return []
-        logged = set(_logged(log.path, journals.opened))
-        missing = {request_id: raw for request_id, raw in journals.lines.items() if request_id not in logged}
-        known = logged | journals.lines.keys()
-        for request_id, entry in journals.reserved.items():
-            if request_id not in known:
-                missing[request_id] = _encode(_unfinished(entry))
-        if missing:
-            log.append(b"".join(raw + b"\n" for raw in missing.values()), now_s)
-            _log.warning("%d calls of a gateway that died were entered in the request log", len(missing))
-        return [_recovered(raw) for raw in missing.values()]
+        yield _complete(log, journals, now_s)
 
 
-def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[str]:
-    """The request ids in the log behind the place where the journals began."""
+def _complete(log: LogFile, journals: _Journals, now_s: float) -> list[Recovered]:
+    """Enter in the log what it lacks; returns what is known of every call now."""
+    ids = dict.fromkeys(chain(journals.reserved, journals.lines, journals.settling))
+    if not ids:
+        return []
+    known = {line.request_id: line for line in _logged(log.path, journals.opened) if line.request_id in ids}
+    missing = {request_id: raw for request_id, raw in journals.lines.items() if request_id not in known}
+    for request_id, entry in journals.reserved.items():
+        if request_id not in known and request_id not in journals.lines and journals.was_under_way(entry):
+            missing[request_id] = _encode(_unfinished(entry))
+    if missing:
+        log.append(b"".join(raw + b"\n" for raw in missing.values()), now_s)
+        _log.warning("%d calls of a gateway that died were entered in the request log", len(missing))
+        known |= {request_id: _decode_line(raw) for request_id, raw in missing.items()}
+    return [_recovered(request_id, known, journals, entered=request_id in missing) for request_id in ids]
+
+
+def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[_Line]:
+    """The lines in the log behind the place where the journals began."""
     since_s = min((entry.at_s for entry in begun), default=0.0) - _CLOCK_TOLERANCE_S
     seen: set[int] = set()
     # The present file comes first: where a sibling rotates it meanwhile, it is found under its other name as well.
@@ -116,14 +147,18 @@ def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[str]:
                 if not line.endswith(b"\n"):  # its writer was killed; it is taken off with the next append
                     break
                 try:
-                    yield _decode_line(line).request_id
+                    yield _decode_line(line)
                 except (msgspec.DecodeError, UnicodeDecodeError):
                     continue
 
 
-def _recovered(raw: bytes) -> Recovered:
-    line = _decode_line(raw)
-    return Recovered(line.request_id, line.token_usage.total, line.cost_nanousd or 0)
+def _recovered(request_id: str, known: Mapping[str, _Line], journals: _Journals, *, entered: bool) -> Recovered:
+    line, settling = known.get(request_id), journals.settling.get(request_id)
+    if line is not None:
+        return Recovered(request_id, line.token_usage.total, line.cost_nanousd or 0, entered)
+    if settling is not None:
+        return Recovered(request_id, settling.tokens, settling.nanousd, entered)
+    return Recovered(request_id, 0, 0, entered)  # shared counters were asked for it, and it went nowhere
 
 
 def _unfinished(entry: Reserved) -> CallRecord:

@@ -48,12 +48,13 @@ class Counted(Protocol):
 
 
 class Ticket(Waiter, kw_only=True, eq=False):
-    """A call in the room. ``enter`` puts it into the ledger."""
+    """A call in the room. ``ask`` waits for counters that answer later, ``enter`` puts it into the ledger."""
 
     request_id: str
     needs: Sequence[Meter]
     amounts: Amounts
     estimate: Estimate
+    ask: Callable[[Awaitable[Hold | Refused]], Awaitable[Hold | Refused]]
     enter: Callable[[Hold], None]
     outcome: "asyncio.Future[None] | None" = None
 
@@ -218,7 +219,7 @@ class Usher:
 
     async def _decide_later(self, ticket: Ticket, verdict: Awaitable[Hold | Refused]) -> None:
         try:
-            self._decide(ticket, await verdict)
+            self._decide(ticket, await ticket.ask(verdict))
         except Exception as exc:  # noqa: BLE001 - a border: it is raised where the call waits
             self._end(ticket, exc)
         self._look_soon()

@@ -1,8 +1,12 @@
 """A write-ahead file of one process: lines that outlive the process, however it ends, until they are needed no more.
 
 The file is mapped into memory, so that writing a line costs no system call and yet leaves it with the operating system:
-it survives the process, though not a power cut. Its room is allocated when it is begun, so a full disk is noticed there
-and never in the middle of a line. A line counts once its newline is there, which is written last.
+it survives the process, though not a power cut. Its room is allocated and filled with NUL when it is made, so a full
+disk is noticed there and never in the middle of a line, and a line meets no page that the file system has yet to find a
+place for. A line counts once its newline is there, which is written last.
+
+To make a file and to let go of one takes milliseconds: `prepare` and `sweep` do that in another thread, so that to
+begin the next file is to copy what it begins with and to rename it.
 
 The file is locked as long as its process lives; one without an owner was left by a process that died, and whoever finds
 it (`orphans`) takes it over.
@@ -14,27 +18,47 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 SUFFIX = ".jsonl"
 ROOM_BYTES = 8_000_000
+_HIDDEN = ".new"
+"""Suffix of a file that is not begun: nobody may find it before it is locked and says what it has to."""
 _NEWLINE = ord("\n")
+_NOTHING = bytes(1 << 18)
+
+
+class _File(NamedTuple):
+    fd: int
+    path: Path
+    map: mmap.mmap
+    room: int
+
+    def let_go(self) -> None:
+        self.map.close()
+        os.close(self.fd)
 
 
 class Journal:
-    """Writes ``<folder>/<pid>-<random>-<serial>.jsonl``, made by ``begin``; what is not written yet is NUL."""
+    """Writes ``<folder>/<pid>-<random>-<serial>.jsonl``, made by ``begin``; what is not written yet is NUL.
+
+    `prepare` and `sweep` may run in another thread, one at a time, but not beside `close`.
+    """
 
     def __init__(self, folder: Path, room_bytes: int = ROOM_BYTES) -> None:
         self._folder = folder
         self._room_bytes = room_bytes
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._serial = 0
+        self._numbers = count()  # threads may draw from it at once
         self._size = self._room = 0
-        self._map: mmap.mmap | None = None
-        self._fd: int | None = None
-        self._path: Path | None = None
-        self._old: list[tuple[int, Path]] = []
-        self._kept: list[int] = []
+        self._file: _File | None = None
+        self._spare: _File | None = None
+        self._old: list[_File] = []
+        self._kept: list[_File] = []
+        self._gone: list[_File] = []
 
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit; false before ``begin``."""
@@ -43,46 +67,52 @@ class Journal:
     def begin(self, lines: bytes, size: int) -> None:
         """Begin a new file with ``lines`` and room for at least ``size`` bytes more; the one before is kept, locked,
         until `forget`. Raises `OSError`, and goes on with the old one, where there is no room on the disk."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{self._name}-{self._serial}{SUFFIX}"
-        hidden = path.with_suffix(".new")  # nobody may find it before it is locked
         room = max(self._room_bytes, 2 * (len(lines) + size))
-        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            os.posix_fallocate(fd, 0, room)
-            mapped = mmap.mmap(fd, room)
-            mapped[: len(lines)] = lines
-            os.rename(hidden, path)
-        except OSError:
-            os.close(fd)
-            with suppress(OSError):
-                os.unlink(hidden)
-            raise
+        file = self._begun_spare(lines, room)
+        if file is None:
+            file = self._begun(self._make(room), lines)
+            self.sweep()  # where nobody prepares files nobody sweeps either
         self._retire()
-        self._fd, self._path, self._map = fd, path, mapped
-        self._size, self._room = len(lines), room
+        self._file = file
+        self._size, self._room = len(lines), file.room
         self._serial += 1
 
     def write(self, lines: bytes) -> None:
         """Append whole lines, for which there must be room."""
-        assert self._map is not None
+        assert self._file is not None
+        written = self._file.map
         start, self._size = self._size, self._size + len(lines)
-        self._map[start : self._size - 1] = lines[:-1]
-        self._map[self._size - 1] = _NEWLINE
+        written[start : self._size - 1] = lines[:-1]
+        written[self._size - 1] = _NEWLINE
 
     def forget(self) -> None:
         """Remove the files before the present one."""
-        for fd, path in self._old:
+        for file in self._old:
             with suppress(FileNotFoundError):
-                os.unlink(path)
-            os.close(fd)
+                os.unlink(file.path)
+        self._gone += self._old
         self._old.clear()
 
     def keep(self) -> None:
         """Leave the files before the present one where they are until this process ends: somebody will need them."""
-        self._kept += [fd for fd, _ in self._old]
+        self._kept += self._old
         self._old.clear()
+
+    @property
+    def is_unprepared(self) -> bool:
+        """Whether `prepare` and `sweep` have something to do."""
+        return bool(self._gone) or (self._spare is None and self._file is not None)
+
+    def prepare(self) -> None:
+        """Make the file that is to be begun next, unless it is there. Raises `OSError`."""
+        if self._spare is None:
+            self._spare = self._make(self._room_bytes)
+
+    def sweep(self) -> None:
+        """Let go of the memory and the room of files that are removed."""
+        with suppress(IndexError):  # until there is none, whoever takes them
+            while True:
+                self._gone.pop().let_go()
 
     def close(self, *, keep: bool) -> None:
         """Let go of all files; unless ``keep``, the latest are no longer needed and removed."""
@@ -90,16 +120,78 @@ class Journal:
         if keep:
             self.keep()
         self.forget()
-        for fd in self._kept:
-            os.close(fd)
+        if self._spare is not None:
+            _drop(self._spare)
+            self._spare = None
+        self._gone += self._kept
         self._kept.clear()
+        self.sweep()
+
+    def _make(self, room: int) -> _File:
+        """A file that nobody finds yet, locked and empty."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = self._folder / f"{self._name}-{next(self._numbers)}{_HIDDEN}"
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if not os.fstat(fd).st_nlink:  # taken for a dead process's before it was locked
+                    os.close(fd)
+                    continue
+                os.posix_fallocate(fd, 0, room)
+                for start in range(0, room, len(_NOTHING)):  # else each new page costs tens of microseconds on ext4
+                    os.pwrite(fd, _NOTHING[: room - start], start)
+                return _File(fd, path, mmap.mmap(fd, room), room)
+            except OSError:
+                os.close(fd)
+                with suppress(OSError):
+                    os.unlink(path)
+                raise
+
+    def _begun_spare(self, lines: bytes, room: int) -> _File | None:
+        spare = self._spare
+        if spare is None or spare.room < room:
+            return None
+        self._spare = None
+        try:
+            return self._begun(spare, lines)
+        except OSError:  # somebody has removed it
+            return None
+
+    def _begun(self, file: _File, lines: bytes) -> _File:
+        """The file with its first lines, to be found from now on."""
+        path = self._folder / f"{self._name}-{self._serial}{SUFFIX}"
+        file.map[: len(lines)] = lines
+        try:
+            os.rename(file.path, path)
+        except OSError:
+            _drop(file)
+            raise
+        return file._replace(path=path)
 
     def _retire(self) -> None:
-        if self._map is not None and self._fd is not None and self._path is not None:
-            self._map.close()
-            self._old.append((self._fd, self._path))
-        self._map = self._fd = self._path = None
+        if self._file is not None:
+            self._old.append(self._file)
+        self._file = None
         self._size = self._room = 0
+
+
+def _drop(file: _File) -> None:
+    with suppress(OSError):
+        os.unlink(file.path)
+    file.let_go()
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove files that a process had made, and not begun, when it died."""
+    for path in folder.glob(f"*{_HIDDEN}"):
+        with suppress(OSError):  # it has just been begun or removed, or its owner lives
+            fd = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)  # who holds the lock is the only one to rename it: it is this file
+            finally:
+                os.close(fd)
 
 
 def orphans(folder: Path) -> list[Path]:

@@ -19,6 +19,10 @@ def router(shown: Inventory) -> APIRouter:
     async def models(_caller: Viewer) -> list[dict[str, Any]]:
         return shown.models()
 
+    @routes.get("/deployments", summary="Deployments with their health, load and latency")
+    async def deployments(_caller: Viewer) -> list[dict[str, Any]]:
+        return shown.deployments()
+
     @routes.get("/config", summary="The configuration in force, secrets masked")
     async def config(_caller: Admin) -> dict[str, Any]:
         return shown.config()

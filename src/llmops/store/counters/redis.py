@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import StoreUnavailable
@@ -107,6 +107,11 @@ class RedisCounters:
         """Settle a call of whichever process, for instance of one that died. Without effect where it is settled."""
         self._exchange.settling.append(settling(request_id, tokens, nanousd))
         self._exchange.settle_soon()
+
+    def unsettled(self) -> Iterator[tuple[str, int, int]]:
+        """What Redis has not confirmed, for whoever has to tell it should this process die: request id, tokens,
+        nano-dollars."""
+        return self._exchange.unsettled()
 
     async def used(self, meters: Sequence[Quota]) -> list[int]:
         """What is used of quotas in their present windows, reservations included. `StoreUnavailable` without Redis."""

@@ -10,7 +10,8 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from .fallback import Unpushed, pushes
@@ -66,6 +67,8 @@ class Exchange:
         self._changed_s: float | None = None
         """When Redis was lost or found last."""
         self._asked: deque[Asked] = deque()
+        self._on_its_way: tuple[Sequence[Op], Sequence[Asked]] = ((), ())
+        """What was sent, of which Redis has not said anything yet."""
         self._push: Op | None = None
         """Changes that Redis has to be told: under the same id until it has taken them."""
         self._beat_due = self._closing = False
@@ -84,6 +87,18 @@ class Exchange:
         if self._settle_timer is None and self.lost is None:
             self._settle_timer = asyncio.get_running_loop().call_later(_SETTLE_WITHIN_S, self._settle_now)
 
+    def unsettled(self) -> Iterator[tuple[str, int, int]]:
+        """What Redis is to be told, and has not confirmed: request id, tokens, nano-dollars.
+
+        Reservations that it has not answered are among them as nothing used, for nobody may be left to take them.
+        """
+        settled, asked = self._on_its_way
+        for op in chain(settled, self.settling):
+            yield (op[1], op[2], op[3]) if op[0] == Do.SETTLE else (op[1], 0, 0)
+        for op, _, plan in chain(asked, self._asked):
+            if plan is not None and plan.settles:
+                yield op[1], 0, 0
+
     async def start(self) -> None:
         """Connect if that is possible now, and keep trying if not."""
         if not await self._join():
@@ -91,7 +106,9 @@ class Exchange:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def aclose(self) -> None:
-        """Send what is to be settled, as far as Redis takes it, and say goodbye."""
+        """Send what is to be settled, as far as Redis takes it, and say goodbye. Once; then without effect."""
+        if self._closing:
+            return
         self._closing = True
         for timer in (self._settle_timer, self._beat_timer):
             if timer is not None:
@@ -110,7 +127,7 @@ class Exchange:
                 await self._link.run([(Do.LEAVE, self._name)])
             self.lost = "closed"
         elif self.settling:
-            _log.error("%d settlements never reached Redis, which keeps their estimates", len(self.settling))
+            _log.error("%d settlements have not reached Redis; the ledger's journal keeps them", len(self.settling))
         await self._link.close()
 
     async def _run(self) -> None:
@@ -166,12 +183,14 @@ class Exchange:
         settled = [self.settling.popleft() for _ in range(min(_BATCH, len(self.settling)))]
         asked = [self._asked.popleft() for _ in range(min(_BATCH, len(self._asked)))]
         asked = [each for each in asked if not each[1].done()]  # some have left before anything was asked for them
-        if self._push is None and (unpushed := self._owner.take_unpushed(_BATCH)):
+        # Shares are told after releases: else whoever settles for us, should we die between, counts a call again.
+        if self._push is None and not self.settling and (unpushed := self._owner.take_unpushed(_BATCH)):
             self._push = (Do.ADD, secrets.token_hex(8), pushes(unpushed))
         pushed, beat, self._beat_due = self._push, self._beat_due, False
         ops = [*settled, *([pushed] if pushed else []), *(op for op, _, _ in asked), *([self._beat()] if beat else [])]
         if not ops:
             return False
+        self._on_its_way = settled, asked
         try:
             answer = await self._link.run(ops)
             results = iter(answer.results)
@@ -191,6 +210,8 @@ class Exchange:
         except Exception as exc:  # noqa: BLE001 - a border: calls wait for this task, which must not end
             _log.error("an exchange with Redis failed", exc_info=exc)
             self._lose(f"{type(exc).__name__}: {exc}", settled, asked)
+        finally:
+            self._on_its_way = (), ()
         return True
 
     def check(self, op: Op, result: Any) -> bool:
