@@ -155,10 +155,7 @@ def build_gateway(
         return exposition(workers.together(mine) if workers else mine)
 
     access = Access(
-        identity.keyring,
-        parts.clock,
-        tokens,
-        address_of=lambda scope, headers: data_plane.address.of(scope, headers),
+        identity.keyring, parts.clock, tokens, address_of=lambda scope, headers: data_plane.address.of(scope, headers)
     )
     lifecycle = GatewayLifecycle(
         on_start=start,

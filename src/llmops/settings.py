@@ -49,7 +49,6 @@ class ServerSettings(_Section):
         "taken while /ready already says 503, so that a load balancer can turn away.",
     )
 
-
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: list[str]) -> list[str]:

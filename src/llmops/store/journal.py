@@ -139,7 +139,7 @@ class Journal:
                     os.close(fd)
                     continue
                 os.posix_fallocate(fd, 0, room)
-                for start in range(0, room, len(_NOTHING)):  # else each new page costs tens of microseconds on ext4
+                for start in range(0, room, len(_NOTHING)):  # else each page costs 6 to 60 us on ext4 when first used
                     os.pwrite(fd, _NOTHING[: room - start], start)
                 return _File(fd, path, mmap.mmap(fd, room), room)
             except OSError:
