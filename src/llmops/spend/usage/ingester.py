@@ -1,7 +1,8 @@
 """The gateway's ingester: a task and a thread that keep the database abreast of the request log.
 
-While the gateway serves it works in small slices and rests in between, so that it takes no more than its share of a
-core; what has piled up is worked off meanwhile, and at full speed in `catch_up`. While the database is away it tries
+While the gateway serves it works in small slices and rests in between. How long depends on how late the event loop wakes
+it: where calls leave room it takes up to its share of a core, and next to nothing while they need all of it; what has
+piled up is worked off afterwards, and at full speed in `catch_up`. While the database is away it tries
 again now and then: what waits is in the log, not in memory.
 """
 
@@ -23,17 +24,22 @@ _SLICE_BYTES = 200_000
 _FULL_BYTES = 2_500_000
 _WAIT_FOR_OTHERS_S = 0.05
 _LONGEST_PAUSE_S = 5.0
+_BUSY_LAG_S = 0.002
+"""A loop that wakes its sleepers later than this has more calls than it can carry at once."""
+_BUSY_REST = 30
+_NEWS = 0.3
 
 
 class Ingester:
     """Belongs to one event loop until ``aclose``. ``failing`` says why it cannot go on, while it cannot."""
 
     def __init__(self, path: Path, repository: CallRepository, *, poll_s: float = 0.25, share: float = 0.25) -> None:
-        """``share`` is how much of a core it takes at most, while serving."""
+        """``share`` is how much of a core it takes at most while calls leave room for it."""
         self.failing: str | None = None
         self._ingestion = Ingestion(path, repository)
         self._poll_s = poll_s
         self._rest = (1 - share) / share
+        self._lag_s = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ingester")
         self._wake = asyncio.Event()
         self._closing = False
@@ -120,11 +126,18 @@ class Ingester:
                 if self.failing is not None:
                     _log.warning("calls are stored again")
                 self.failing = None
-                pause_s = self._poll_s if step is None else max(0.001, self._rest * step.busy_s)
+                pause_s = self._poll_s if step is None else self._rest_s(step.busy_s)
+            begun_s = time.monotonic()
             try:
                 await asyncio.wait_for(self._wake.wait(), pause_s)
             except TimeoutError:
-                continue
+                late_s = time.monotonic() - begun_s - pause_s
+                self._lag_s += (late_s - self._lag_s) * _NEWS
+
+    def _rest_s(self, busy_s: float) -> float:
+        """How long to rest after so much work. A loop with nothing else to do wakes its sleepers within a millisecond."""
+        rest = self._rest if self._lag_s < _BUSY_LAG_S else _BUSY_REST
+        return max(0.001, rest * busy_s)
 
     def _slice(self) -> Step | None:
         return self._ingestion.step(_SLICE_BYTES)
