@@ -16,7 +16,7 @@ from .repository.sums import UsageRepository
 from .seeding import counter_differences
 
 _STEP_BYTES = 2_500_000
-_WAIT_FOR_GATEWAY_S = 10.0
+_WAIT_FOR_GATEWAY_S = 120.0
 _LOOK_S = 0.1
 
 

@@ -1,8 +1,8 @@
 """The gateway's ingester: a task and a thread that keep the database abreast of the request log.
 
-While the gateway serves it works in small slices and rests in between. How long depends on how late the event loop wakes
-it: where calls leave room it takes up to its share of a core, and next to nothing while they need all of it; what has
-piled up is worked off afterwards, and at full speed in `catch_up`. While the database is away it tries
+While the gateway serves it works in small slices and rests in between. How long depends on how late the event loop
+wakes it: where calls leave room it takes up to its share of a core, and next to nothing while they need all of it; what
+has piled up is worked off afterwards, and at full speed in `catch_up`. While the database is away it tries
 again now and then: what waits is in the log, not in memory.
 """
 
@@ -33,7 +33,7 @@ _NEWS = 0.3
 class Ingester:
     """Belongs to one event loop until ``aclose``. ``failing`` says why it cannot go on, while it cannot."""
 
-    def __init__(self, path: Path, repository: CallRepository, *, poll_s: float = 0.25, share: float = 0.25) -> None:
+    def __init__(self, path: Path, repository: CallRepository, *, poll_s: float = 0.25, share: float = 0.4) -> None:
         """``share`` is how much of a core it takes at most while calls leave room for it."""
         self.failing: str | None = None
         self._ingestion = Ingestion(path, repository)
@@ -135,7 +135,7 @@ class Ingester:
                 self._lag_s += (late_s - self._lag_s) * _NEWS
 
     def _rest_s(self, busy_s: float) -> float:
-        """How long to rest after so much work. A loop with nothing else to do wakes its sleepers within a millisecond."""
+        """How long to rest after so much work. A loop with time to spare wakes its sleepers within a millisecond."""
         rest = self._rest if self._lag_s < _BUSY_LAG_S else _BUSY_REST
         return max(0.001, rest * busy_s)
 
