@@ -30,6 +30,7 @@ from .resilience.rules import BreakerRules, PoolRules, RetryRules
 from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
 from .spend.desk import Desk
+from .spend.price_book import PriceBook
 from .spend.rule import Rule, rules_of
 from .store.database import Database
 from .telemetry.hash_key import load_hash_key
@@ -105,6 +106,7 @@ class Stack:
         clock = clock or SystemClock()
         metrics = Metrics()
         log = _request_log(settings, clock, metrics)
+        prices = build_prices(settings)
         shared_counters = _shared_counters(settings, clock)
         self.settings = settings
         self.parts = Parts(
@@ -117,7 +119,7 @@ class Stack:
             desk=Desk(
                 log,
                 clock,
-                build_prices(settings),
+                prices,
                 counters=shared_counters,
                 rules=build_rules(settings),
                 assumed_output_tokens=settings.limits.assumed_output_tokens,
@@ -131,7 +133,7 @@ class Stack:
             shared_counters=shared_counters,
         )
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
-        self._set_out(settings, self.table)
+        self._set_out(settings, self.table, prices)
         self.handler = self._pipeline(settings, self.table)
 
     def reload(self, settings: Settings) -> list[str]:
@@ -141,8 +143,9 @@ class Stack:
         """
         rules = build_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
-        self._set_out(settings, table)
-        self.parts.desk.reload(build_prices(settings), rules, settings.limits.queue)
+        prices = build_prices(settings)
+        self._set_out(settings, table, prices)
+        self.parts.desk.reload(prices, rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
         handler = self._pipeline(settings, table)
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
@@ -155,8 +158,8 @@ class Stack:
             if getattr(getattr(old, section), name) != getattr(getattr(settings, section), name)
         ]
 
-    def _set_out(self, settings: Settings, table: ModelTable) -> None:
-        clock, prices = self.parts.clock, build_prices(settings)
+    def _set_out(self, settings: Settings, table: ModelTable, prices: PriceBook) -> None:
+        clock = self.parts.clock
 
         def price_of(deployment: Deployment) -> float | None:
             price = prices.find(deployment, deployment.model or "", clock.now_s())

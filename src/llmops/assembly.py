@@ -4,6 +4,7 @@ What runs beside them is a list of services. They start in its order and stop in
 start one of them does not begin to serve. What is wrong with one while it runs is shown by ``/health``.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from .gateway.lifecycle import GatewayLifecycle
 from .gateway.operations import get_routes
 from .settings import Settings
 from .spend.housekeeping import Housekeeping
+from .spend.price_book import PriceBook
 from .spend.recovery import Recovered
 from .spend.rule import Rule
 from .spend.rule_directory import RuleDirectory
@@ -119,6 +121,11 @@ def build_gateway(
             )
         await ingester.catch_up()
 
+    async def know_prices() -> None:
+        models = stack.table.models
+        if any(each.rates is None and each.provider.name != "mock" for model in models for each in model.deployments):
+            await asyncio.to_thread(PriceBook.warm)
+
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = [
         Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
@@ -129,6 +136,7 @@ def build_gateway(
         Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
         Service(rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)),
         Service(know_what_is_spent),
+        Service(know_prices),
         Service(seeder.start, seeder.aclose, seeder.problems),
     ]
     running: list[Service] = []

@@ -74,32 +74,25 @@ def _rates(price: PriceSettings) -> Rates:
 def _deployment(
     model: str, number: int, wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
 ) -> Deployment:
-    upstream = wanted.model or (None if "*" in model else model)
-    name = wanted.name or f"{model}/{number}"
-    rates = _rates(wanted.price) if wanted.price else None
+    provider: Provider
     if wanted.provider == "mock":
         options = msgspec.convert(wanted.mock.model_dump(), MockOptions)
-        mock = MockProvider(options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s)
-        return Deployment(
-            name=name,
-            provider=mock,
-            model=upstream,
-            weight=wanted.weight,
-            rank=wanted.rank,
-            timeouts=_timeouts(wanted, settings),
-            rates=rates,
+        provider = MockProvider(
+            options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s
         )
-    provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
+        base_url, has_secret = "", False
+    else:
+        provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
     return Deployment(
-        name=name,
+        name=wanted.name or f"{model}/{number}",
         provider=provider,
-        model=upstream,
+        model=wanted.model or (None if "*" in model else model),
         base_url=base_url,
         has_secret=has_secret,
         weight=wanted.weight,
         rank=wanted.rank,
         timeouts=_timeouts(wanted, settings),
-        rates=rates,
+        rates=_rates(wanted.price) if wanted.price else None,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from llmops.errors import BudgetExceeded, LimitReached, LLMOpsError
 from llmops.spend.estimate import Estimate
-from llmops.spend.refusal import has_money, headroom_of, refusal
+from llmops.spend.refusal import headroom_of, refusal
 from llmops.store.counters.counters import Hold, Refused
 from llmops.store.counters.meter import Concurrency, Meter, Quota, Rate, Unit
 from llmops.types import Allowance, Headroom
@@ -109,8 +109,3 @@ def test_shadows_and_quotas_leave_no_headroom() -> None:
     meters = (rate(shadow=True), quota(Unit.TOKENS), quota(Unit.NANOUSD))
     assert headroom_of(hold(*meters, readings=[1, 1, 1])) is None
     assert headroom_of(hold(readings=[])) is None
-
-
-def test_only_hard_budgets_are_money_that_bounds() -> None:
-    assert has_money([rate(), quota(Unit.NANOUSD)])
-    assert not has_money([rate(), quota(Unit.TOKENS), quota(Unit.NANOUSD, hard=False)])

@@ -1,11 +1,10 @@
 """Why a call did not fit, in words its caller can act on; and how much room callers have left."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ..errors import BudgetExceeded, LimitReached, LLMOpsError
 from ..store.counters.counters import Hold, Refused
-from ..store.counters.meter import Concurrency, Meter, Quota, Rate, Unit
+from ..store.counters.meter import Concurrency, Quota, Rate, Unit
 from ..store.counters.window import end_of
 from ..types import Allowance, Headroom
 from .estimate import Estimate
@@ -49,11 +48,6 @@ def headroom_of(hold: Hold) -> Headroom | None:
         elif requests is None or left < requests.remaining:
             requests = Allowance(meter.burst, left, meter.full_again_s(reading))
     return Headroom(requests, tokens) if requests is not None or tokens is not None else None
-
-
-def has_money(meters: Sequence[Meter]) -> bool:
-    """Whether a hard budget is among the meters."""
-    return any(isinstance(meter, Quota) and meter.unit is Unit.NANOUSD and meter.hard for meter in meters)
 
 
 def _over_rate(meter: Rate, needed: int, wait_s: float | None) -> str:
