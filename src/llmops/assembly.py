@@ -49,6 +49,26 @@ class Service(NamedTuple):
     problems: Callable[[], Sequence[str]] = tuple
 
 
+class Services:
+    """Services in the order in which they start; they stop in the reverse."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+        self._running: list[Service] = []
+
+    async def start(self) -> None:
+        for service in self._services:
+            self._running.append(service)  # one that fails on its way still has to be stopped
+            await service.start()
+
+    async def stop(self) -> None:
+        while self._running:
+            await self._running.pop().stop()
+
+    def problems(self) -> list[str]:
+        return [problem for service in self._services for problem in service.problems()]
+
+
 def build_gateway(
     settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
 ) -> Application:
@@ -127,28 +147,22 @@ def build_gateway(
             await asyncio.to_thread(PriceBook.warm)
 
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
-    services = [
-        Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
-        *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
-        Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
-        *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
-        Service(share_metrics, stack.aclose, stack.degradations),
-        Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
-        Service(rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)),
-        Service(know_what_is_spent),
-        Service(know_prices),
-        Service(seeder.start, seeder.aclose, seeder.problems),
-    ]
-    running: list[Service] = []
-
-    async def start() -> None:
-        for service in services:
-            running.append(service)  # one that fails on its way still has to be stopped
-            await service.start()
-
-    async def stop() -> None:
-        while running:
-            await running.pop().stop()
+    services = Services(
+        [
+            Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
+            *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
+            Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
+            *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
+            Service(share_metrics, stack.aclose, stack.degradations),
+            Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
+            Service(
+                rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)
+            ),
+            Service(know_what_is_spent),
+            Service(know_prices),
+            Service(seeder.start, seeder.aclose, seeder.problems),
+        ]
+    )
 
     def reload() -> list[str]:
         notes = stack.reload(load_settings(file, **values))
@@ -166,11 +180,11 @@ def build_gateway(
         identity.keyring, parts.clock, tokens, address_of=lambda scope, headers: data_plane.address.of(scope, headers)
     )
     lifecycle = GatewayLifecycle(
-        on_start=start,
-        on_stop=stop,
+        on_start=services.start,
+        on_stop=services.stop,
         reload=reload,
         in_flight=lambda: parts.metrics.in_flight,
-        degradations=lambda: [problem for service in services for problem in service.problems()],
+        degradations=services.problems,
         drain_s=stack.settings.server.drain_seconds,
         drain_delay_s=stack.settings.server.drain_delay_seconds,
         now_s=parts.clock.now_s,
