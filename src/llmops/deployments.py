@@ -5,6 +5,7 @@ preset, not a new policy.
 """
 
 import os
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from .dialects.gemini import GeminiDialect
 from .dialects.messages import MessagesDialect
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .errors import ConfigError
-from .policies.routing import Model
+from .last_resort_settings import LastResortSettings
+from .policies.routing import Model, ModelTable
 from .price_settings import PriceSettings
 from .providers.anthropic import AnthropicProvider
 from .providers.azure import AzureProvider
@@ -25,6 +27,7 @@ from .providers.http_provider import HttpProvider
 from .providers.mock import MockOptions, MockProvider
 from .providers.openai import PRESETS, OpenAIProvider
 from .providers.transport import Transport
+from .resilience.resort import OtherModel, Resort, Stale, Template, check
 from .settings import DeploymentSettings, ModelSettings, Settings
 from .spend.price_book import PriceBook
 from .types import Deployment, Provider, Rates, Timeouts
@@ -56,10 +59,31 @@ def build_models(settings: Settings, clock: Clock, transport: Transport) -> list
                 deployments.append(_deployment(name, number, deployment, settings, clock, transport))
             except ValueError as exc:
                 problems.append(f"models.{name}.deployments.{number}: {exc}")
-        models.append(Model(name=name, strategy=entry.strategy, deployments=tuple(deployments)))
+        model = Model(
+            name=name,
+            strategy=entry.strategy,
+            deployments=tuple(deployments),
+            generation=_generation(entry),
+            last_resorts=tuple(map(_resort, entry.last_resorts)),
+        )
+        models.append(model)
+    problems += check({model.name: model.last_resorts for model in models}, ModelTable(models).find)
     if problems:
         raise ConfigError(problems)
     return models
+
+
+def _resort(wanted: LastResortSettings) -> Resort:
+    if wanted.model is not None:
+        return OtherModel(wanted.model)
+    return Template(wanted.template) if wanted.template is not None else Stale()
+
+
+def _generation(entry: ModelSettings) -> bytes:
+    """A digest of what the answers of a model depend on."""
+    shaping = {"provider", "preset", "model", "base_url", "api_version", "headers", "mock"}
+    behind = [deployment.model_dump(mode="json", include=shaping) for deployment in entry.deployments]
+    return blake2b(msgspec.json.encode(behind), digest_size=16).digest()
 
 
 def build_prices(settings: Settings) -> PriceBook:
@@ -80,20 +104,29 @@ def _deployment(
         provider = MockProvider(
             options, dialects=DIALECTS, conversational=CONVERSATIONAL, monotonic_s=clock.monotonic_s
         )
-        base_url, has_secret = "", False
+        base_url, secret = "", None
     else:
-        provider, base_url, has_secret = _http_provider(wanted, settings, clock, transport)
+        provider, base_url, secret = _http_provider(wanted, settings, clock, transport)
+    name = wanted.name or f"{model}/{number}"
     return Deployment(
-        name=wanted.name or f"{model}/{number}",
+        name=name,
         provider=provider,
         model=wanted.model or (None if "*" in model else model),
         base_url=base_url,
-        has_secret=has_secret,
+        has_secret=secret is not None,
+        fingerprint=_fingerprint(
+            name, provider.name, base_url, secret or "", *map(repr, sorted(wanted.headers.items()))
+        ),
         weight=wanted.weight,
         rank=wanted.rank,
         timeouts=_timeouts(wanted, settings),
         rates=_rates(wanted.price) if wanted.price else None,
     )
+
+
+def _fingerprint(*parts: str) -> str:
+    """One way: the secret is among the parts, and the fingerprint leaves the process."""
+    return blake2b("\0".join(parts).encode(), digest_size=8, person=b"llmops").hexdigest()
 
 
 def _timeouts(wanted: DeploymentSettings, settings: Settings) -> Timeouts:
@@ -108,7 +141,7 @@ def _timeouts(wanted: DeploymentSettings, settings: Settings) -> Timeouts:
 
 def _http_provider(
     wanted: DeploymentSettings, settings: Settings, clock: Clock, transport: Transport
-) -> tuple[Provider, str, bool]:
+) -> tuple[Provider, str, str | None]:
     kind = _HTTP_PROVIDERS[wanted.provider]
     preset = PRESETS[wanted.preset] if wanted.preset else None
     base_url = wanted.base_url or (preset.base_url if preset else None)
@@ -143,5 +176,5 @@ def _http_provider(
         "timeouts": _timeouts(wanted, settings),
     }
     if wanted.provider == "azure":
-        return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret is not None
-    return kind(**common), resolved, secret is not None
+        return AzureProvider(api_version=wanted.api_version or "v1", **common), resolved, secret
+    return kind(**common), resolved, secret

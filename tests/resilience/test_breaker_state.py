@@ -1,11 +1,11 @@
 """Shared breakers: states meet in any order, any number of times, and all processes agree."""
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.resilience.breaker import Breaker
 from llmops.resilience.breaker_state import BreakerState, join
+from llmops.resilience.epoch import decode, encode
 from llmops.resilience.failure import Failure
 from llmops.resilience.rules import BreakerRules
 
@@ -46,8 +46,7 @@ def test_one_ejects_and_readmits_for_all_over_the_wire() -> None:
     early = other.begin(1.0)
     for _ in range(5):
         one.fail(one.begin(1.0), DOWN, 1.0, 0.5)
-    wire = msgspec.json.encode(one.state)
-    assert other.merge(msgspec.json.decode(wire, type=BreakerState), 1.1) == "ejected"
+    assert other.merge(decode(encode(one.state)), 1.1) == "ejected"
     assert other.is_out(1.1) and other.view(1.1).reason == "down" and other.state == one.state
     assert other.succeed(early, 1.2) is None and other.is_out(1.2), "that attempt began before"
     for _ in range(3):

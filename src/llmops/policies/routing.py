@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import UnknownModel
 from ..name_pattern import name_matcher
+from ..resilience.resort import Resort
 from ..types import Call, Deployment, Handler, Policy, Reply
 
 Strategy = Literal["ordered", "weighted", "least_busy", "lowest_latency", "cheapest"]
@@ -24,6 +25,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     name: str
     strategy: Strategy = "ordered"
     deployments: tuple[Deployment, ...]
+    generation: bytes = b""
+    """Changes with what stands behind the name: other deployments may answer otherwise."""
+    last_resorts: tuple[Resort, ...] = ()
 
     def choose(self, luck: float) -> Deployment:
         """The deployment for a call; ``luck`` is uniform in [0, 1)."""
@@ -39,6 +43,7 @@ class ModelTable:
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
+        self.deployments = {each.name: each for model in self.models for each in model.deployments}
         self._exact = {model.name: model for model in self.models if "*" not in model.name}
         patterns = sorted((model for model in self.models if "*" in model.name), key=lambda model: -len(model.name))
         self._patterns = [(name_matcher(model.name), model) for model in patterns]

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from .breaker_state import BreakerState, BreakerView, Phase, Shown, join
+from .breaker_state import NEVER_S, TICK_S, BreakerState, BreakerView, Phase, Shown, join, on_tick
 from .call_window import CallWindow
 from .failure import Failure
 from .rules import BreakerRules
@@ -26,7 +26,6 @@ Change = Literal["ejected", "readmitted", "dead"]
 """What an answer did to a breaker; for logs, metrics and alerts."""
 
 _MOST_DOUBLINGS = 20
-_LEAST_S = 1e-6
 _CLOCKS_APART_S = 5.0
 _CHANGES: dict[Phase, Change] = {"closed": "readmitted", "open": "ejected", "dead": "dead"}
 
@@ -58,7 +57,7 @@ class Breaker:
         self._window = CallWindow(rules.window_s, now_s)
         self._phase: Phase = "closed"
         self._streak = self._cools = self._forbidden = self._good_probes = 0
-        self._changed_s = self._out_until_s = self._cool_until_s = self._probe_until_s = 0.0
+        self._changed_s = self._out_until_s = self._cool_until_s = self._probe_until_s = NEVER_S
         self._reason = ""
         self._ticket = 2
         self.ejections = 0
@@ -81,6 +80,10 @@ class Breaker:
     def is_out(self, now_s: float) -> bool:
         """Ejected or dead, and not yet due for a probe. Cooling down is not that."""
         return self._phase != "closed" and now_s < max(self._out_until_s, self._probe_until_s)
+
+    def is_due(self, now_s: float) -> bool:
+        """Ejected or dead, and to be tried now."""
+        return self._phase != "closed" and self.ready_in_s(now_s) == 0.0
 
     @property
     def is_good(self) -> bool:
@@ -151,15 +154,26 @@ class Breaker:
         self._changed_s, self.ejections = joined.changed_s, joined.ejections
         return None if own.phase == joined.phase else _CHANGES[joined.phase]
 
+    def pardon(self, now_s: float) -> None:
+        """Try a refused credential again as if it were well: somebody may have mended it."""
+        self._enter("closed", NEVER_S, now_s, "")
+
+    def age(self, by_s: float) -> None:
+        """So much more time has passed than the clock says: the machine slept. A whole number of ticks."""
+        self._changed_s -= by_s
+        self._out_until_s -= by_s
+        self._cool_until_s -= by_s
+
+    def shown(self, now_s: float) -> Shown:
+        """The state in one word; changes nothing."""
+        if self._phase == "open" and now_s >= self._out_until_s:
+            return "half_open"
+        return "cooling" if self._phase == "closed" and now_s < self._cool_until_s else self._phase
+
     def view(self, now_s: float) -> BreakerView:
         calls, failures = self._window.totals(now_s)
-        shown: Shown = self._phase
-        if self._phase == "open" and now_s >= self._out_until_s:
-            shown = "half_open"
-        elif self._phase == "closed" and now_s < self._cool_until_s:
-            shown = "cooling"
         return BreakerView(
-            state=shown,
+            state=self.shown(now_s),
             wait_s=round(self.ready_in_s(now_s), 3),
             calls=calls,
             failures=failures,
@@ -187,7 +201,7 @@ class Breaker:
         self._good_probes += 1
         if self._phase == "open" and self._good_probes < self._rules.successes_to_close:
             return None
-        self._enter("closed", 0.0, now_s, "")  # a dead credential needs one success: it is refused or it is not
+        self._enter("closed", NEVER_S, now_s, "")  # a dead credential needs one success: it is refused or it is not
         return "readmitted"
 
     def _ill(self, ticket: int, failure: Failure, now_s: float, luck: float) -> Change | None:
@@ -250,6 +264,7 @@ class Breaker:
         self._set_cool(now_s + min(wait_s, self._rules.max_cooldown_s))
 
     def _set_cool(self, until_s: float) -> None:
+        until_s = on_tick(until_s)
         if until_s > self._cool_until_s:
             self._cool_until_s = until_s
             self.is_plain = False
@@ -257,13 +272,12 @@ class Breaker:
 
     def _enter(self, phase: Phase, out_until_s: float, now_s: float, reason: str) -> None:
         """Begin another life: tickets of the one before are void."""
-        self._phase, self._out_until_s, self._reason = phase, out_until_s, reason
+        self._phase, self._out_until_s, self._reason = phase, on_tick(out_until_s), reason
         self._probe_until_s = 0.0
         self._streak = self._forbidden = self._good_probes = 0
         self._ticket += 2
-        self._changed_s = max(
-            now_s, self._changed_s + _LEAST_S
-        )  # never before what it follows, whoever's clock that was
+        # Never before what it follows, whoever's clock that was.
+        self._changed_s = max(on_tick(now_s), self._changed_s + TICK_S)
         self.changes += 1
         self.is_plain = phase == "closed" and now_s >= self._cool_until_s
         if phase == "closed":

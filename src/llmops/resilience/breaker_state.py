@@ -1,20 +1,23 @@
 """A breaker's state as a value: shown at ``/api/deployments``, and shared between processes.
 
 What is shared is small and only ever grows by `join`: commutative, associative and idempotent, so it does not matter in
-which order, how often or by which road states arrive, and no lock is needed. With Redis: each process writes its own
-states into a hash under a field of its own (``<deployment>|<credential's fingerprint>|<process>``, whenever
-`Breaker.changes` has moved) with an expiry longer than the longest ejection, reads everybody's about once a second, and
-merges. Without Redis each process judges by itself; when Redis is back everybody writes and reads again, and they
-agree.
+which order, how often or by which road states arrive, and no lock is needed. `sharing` carries them; without Redis each
+process judges by itself, and when it is back they agree again.
 
-Times are seconds since the epoch on a clock that never runs backwards (the epoch at the start, plus monotonic time).
+Times are on the process's own clock, which never runs backwards; between processes they are seconds since the epoch
+(`epoch`). All of them are whole ticks, so that a time is the same number again after the way there and back.
 Counts of calls stay with their process. Half-open is not shared: each process sends one probe at a time of its own, and
 the first to see enough successes closes the breaker for all.
 """
 
+import math
 from typing import Literal
 
 import msgspec
+
+TICK_S = 2.0**-21
+NEVER_S = -math.inf
+"""Before every clock began."""
 
 Phase = Literal["closed", "open", "dead"]
 """``open`` with its time over is half-open. ``dead``: the provider refuses the credential."""
@@ -28,10 +31,10 @@ class BreakerState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     changes at the same time the worse. A cool-down is the longest that any of them knows of."""
 
     phase: Phase = "closed"
-    changed_s: float = 0.0
-    out_until_s: float = 0.0
+    changed_s: float = NEVER_S
+    out_until_s: float = NEVER_S
     ejections: int = 0
-    cool_until_s: float = 0.0
+    cool_until_s: float = NEVER_S
     reason: str = ""
 
 
@@ -40,6 +43,11 @@ def join(one: BreakerState, other: BreakerState) -> BreakerState:
     later = max(one, other, key=_order)
     cool_until_s = max(one.cool_until_s, other.cool_until_s)
     return later if cool_until_s == later.cool_until_s else msgspec.structs.replace(later, cool_until_s=cool_until_s)
+
+
+def on_tick(time_s: float) -> float:
+    """The last whole tick until then."""
+    return math.floor(time_s / TICK_S) * TICK_S if time_s > NEVER_S else NEVER_S
 
 
 def _order(state: BreakerState) -> tuple[float, int, float, int, str]:

@@ -9,12 +9,14 @@ from typing import Any, Protocol
 import msgspec
 
 from ..types import Deployment
+from .announcement import announce
 from .balancer import Balancer, Strategy
 from .breaker import Breaker
 from .candidate import Candidate
 from .pool import AdaptivePool
 from .retry_budget import RetryBudget
 from .rules import BreakerRules, PoolRules, RetryRules
+from .tally import AttemptTally, LaneTally
 
 _FIRST_WAIT_S = 1.0
 
@@ -45,6 +47,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     candidates: dict[str, Candidate]
     balancer: Balancer
     budget: RetryBudget
+    tally: LaneTally
 
 
 class Fleet:
@@ -54,7 +57,19 @@ class Fleet:
         self.rules = Rules()
         self.first_rules = _for_the_first(self.rules)
         self.lanes: dict[str, Lane] = {}
-        self._known: dict[tuple[str, str, str], Candidate] = {}
+        self._known: dict[tuple[str, str, str, str], Candidate] = {}
+        self._tallies: dict[str, AttemptTally] = {}
+        self.shared = False
+        """Whether other processes know of what happens here, and the other way round."""
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every deployment, whichever models have it."""
+        return list(self._known.values())
+
+    def by_identity(self) -> dict[str, Candidate]:
+        """The same by what processes that share their health call them: name and fingerprint."""
+        return {f"{name}|{fingerprint}": candidate for (name, _, _, fingerprint), candidate in self._known.items()}
 
     def set_out(
         self,
@@ -64,14 +79,15 @@ class Fleet:
         price_of: Callable[[Deployment], float | None] = lambda _: None,
     ) -> None:
         """Take these models and rules from now on. ``price_of`` is asked where the cheapest deployment is wanted."""
-        kept = self._known if rules == self.rules else {}
-        known: dict[tuple[str, str, str], Candidate] = {}
+        known: dict[tuple[str, str, str, str], Candidate] = {}
         lanes: dict[str, Lane] = {}
         for model in models:
             candidates = {}
             for deployment in model.deployments:
-                identity = (deployment.name, deployment.provider.name, deployment.base_url)
-                candidate = known.get(identity) or self._candidate(deployment, kept.get(identity), rules, now_s)
+                identity = (deployment.name, deployment.provider.name, deployment.base_url, deployment.fingerprint)
+                candidate = known.get(identity) or self._candidate(deployment, self._known.get(identity), rules, now_s)
+                candidate.tally = self._tallies.setdefault(deployment.name, candidate.tally)
+                candidate.on_change = announce
                 if model.strategy == "cheapest":
                     candidate.price = price_of(deployment)
                 known[identity] = candidates[deployment.name] = candidate
@@ -81,6 +97,7 @@ class Fleet:
                 candidates=candidates,
                 balancer=Balancer(list(candidates.values()), model.strategy),
                 budget=before.budget if before and rules == self.rules else RetryBudget(rules.retries, now_s),
+                tally=before.tally if before else LaneTally(),
             )
         self.rules, self.lanes, self._known = rules, lanes, known
         self.first_rules = _for_the_first(rules)
@@ -96,9 +113,10 @@ class Fleet:
                 "breaker": msgspec.to_builtins(candidate.breaker.view(now_s)),
                 "calls_under_way": candidate.pool.in_use,
                 "places": int(candidate.pool.size),
+                "shared": self.shared,
                 "ttft_ms": round(candidate.latency.cost_s(now_s) * 1000, 3),
             }
-            for (_, provider, base_url), candidate in self._known.items()
+            for (_, provider, base_url, _), candidate in self._known.items()
         ]
 
     def problems(self, now_s: float) -> list[str]:
@@ -106,11 +124,11 @@ class Fleet:
         views = [(candidate.name, candidate.breaker.view(now_s)) for candidate in self._known.values()]
         return [f"the deployment {name!r} is of no use: {view.reason}" for name, view in views if view.alert]
 
-    @staticmethod
-    def _candidate(deployment: Deployment, before: Candidate | None, rules: Rules, now_s: float) -> Candidate:
-        breaker = Breaker(rules.breaker, now_s)
-        if before is not None and before.breaker.state.phase != "dead":
-            breaker = before.breaker
+    def _candidate(self, deployment: Deployment, known: Candidate | None, rules: Rules, now_s: float) -> Candidate:
+        before = known if rules == self.rules else None
+        breaker = before.breaker if before is not None else Breaker(rules.breaker, now_s)
+        if known is not None and known.breaker.state.phase == "dead":
+            breaker.pardon(now_s)  # and no mere forgetting, or those who share it would say the same again
         candidate = Candidate(
             deployment.name,
             breaker,

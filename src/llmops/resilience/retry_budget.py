@@ -66,6 +66,15 @@ class RetryBudget:
             self._turn(now_s)
         return self._floor + sum(self._balances) + self._balance  # the current bucket's place in the list is empty
 
+    def left(self, now_s: float) -> float:
+        """``credits`` without touching anything, for other threads."""
+        late = int((now_s - self._end_s) / _BUCKET_S) + 1 if now_s >= self._end_s else 0
+        balances = list(self._balances)
+        balances[self._number] = self._balance
+        for step in range(min(late, _BUCKETS)):
+            balances[(self._number + step + 1) % _BUCKETS] = 0.0
+        return self._floor + sum(balances)
+
     def _turn(self, now_s: float) -> None:
         """Put the current bucket away and begin another; buckets that were slept through are empty."""
         balances = self._balances

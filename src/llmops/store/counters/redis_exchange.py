@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
+from ..redis_script import Lost
 from .fallback import Unpushed, pushes
-from .redis_link import Lost, RedisLink
+from .redis_link import RedisLink
 from .redis_wire import Answer, Do, Op, Plan, failure
 
 _log = logging.getLogger(__name__)

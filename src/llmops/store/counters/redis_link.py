@@ -1,31 +1,17 @@
-"""The connection to Redis: one script call at a time, answered in time or given up.
+"""The counters' script in Redis: operations out, answers in.
 
-Whatever goes wrong (no connection, no answer in time, a server that loads, is read-only or full) is `Lost` with the
-reason in words, and the connection is closed, so that a late answer can meet no later question. A script that the
-server has forgotten is sent again: nothing of it was carried out.
+A server that answers, but says of single operations that it is read-only or full, is as lost as one that does not.
 """
 
-import asyncio
-import hashlib
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
-
-from ...errors import ConfigError
 from ...redis_settings import RedisSettings
+from ..redis_script import Lost, RedisScript
 from .redis_wire import Answer, Op, decode_answer, encode, failure
 
 _UNFIT = ("READONLY", "OOM", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "NOPERM", "BUSY")
 """Errors of single operations that are about the server and not about the operation."""
-
-
-class Lost(Exception):
-    """Redis cannot be counted with now. Whether it has carried out what was sent, nobody knows."""
 
 
 class RedisLink:
@@ -33,40 +19,20 @@ class RedisLink:
 
     def __init__(self, settings: RedisSettings, lease_s: float, simulated_us: Callable[[], int] | None = None) -> None:
         """``simulated_us`` replaces Redis' clock."""
-        assert settings.url is not None
-        self._url = settings.url
         self._simulated_us = simulated_us
-        self._connect_s = settings.connect_timeout_seconds
-        self._answer_s = settings.command_timeout_seconds
         self._prefix = f"{{{settings.namespace}}}:"
         self._lease_us = int(lease_s * 1_000_000)
-        self._script = (files(__package__) / "counters.lua").read_text(encoding="utf-8")
-        self._sha = hashlib.sha1(self._script.encode()).hexdigest()
-        self._client = self._new()
-        self._connected = False
+        self._script = RedisScript(settings, (files(__package__) / "counters.lua").read_text(encoding="utf-8"))
 
     async def run(self, ops: list[Op]) -> Answer:
         """Carry the operations out, in their order. Raises `Lost`."""
         arguments = (1, f"{self._prefix}marker", self._prefix, self._lease_us, encode(ops), *self._simulated())
-        limit_s = self._answer_s if self._connected else self._connect_s + self._answer_s
+        said = await self._script.run(*arguments)
         try:
-            async with asyncio.timeout(limit_s):
-                execute: Any = self._client.execute_command
-                try:
-                    said = await execute("EVALSHA", self._sha, *arguments)
-                except NoScriptError:
-                    said = await execute("EVAL", self._script, *arguments)
-            self._connected = True
             answer = decode_answer(said)
-        except TimeoutError as exc:
+        except ValueError as exc:
             await self.close()
-            raise Lost(f"no answer within {limit_s:g} s") from exc
-        except (RedisError, OSError, ValueError) as exc:
-            await self.close()
-            raise Lost(_words(exc)) from exc
-        except BaseException:  # cancelled amid an exchange: its answer must not meet the next question
-            await self.close()
-            raise
+            raise Lost(f"an answer that makes no sense: {exc}") from exc
         for result in answer.results:
             failed = failure(result)
             if failed is not None and str(failed).lstrip("-").startswith(_UNFIT):
@@ -75,30 +41,7 @@ class RedisLink:
 
     async def close(self) -> None:
         """Close the connection; the next ``run`` opens another."""
-        client, self._client, self._connected = self._client, self._new(), False
-        try:
-            async with asyncio.timeout(self._answer_s):
-                await client.aclose()
-        except (RedisError, OSError, TimeoutError):
-            pass  # it is given up anyway
+        await self._script.close()
 
     def _simulated(self) -> tuple[int, ...]:
         return divmod(self._simulated_us(), 1_000_000) if self._simulated_us is not None else ()
-
-    def _new(self) -> Redis:
-        try:
-            return Redis.from_url(
-                self._url,
-                protocol=2,
-                socket_connect_timeout=self._connect_s,
-                socket_timeout=None,
-                retry=Retry(NoBackoff(), 0),
-                client_name="llmops",
-            )
-        except ValueError as exc:
-            raise ConfigError(["redis.url: (hidden): is not a Redis URL; write redis://host:6379/0"]) from exc
-
-
-def _words(exc: BaseException) -> str:
-    said = str(exc) or type(exc).__name__
-    return said.splitlines()[0][:200]
