@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmops.app import Stack, check, not_in_effect
+from llmops.app import Stack, check
 from llmops.assembly import build_gateway
 from llmops.clock import ManualClock
 from llmops.errors import ClientDisconnected, ConfigError, InvalidRequest, UnknownModel
@@ -199,10 +199,6 @@ async def test_only_the_mock_is_needed_for_nothing_else(settings: Build, log_dir
         ]
 
 
-def test_what_is_accepted_and_not_in_effect_yet_is_said(settings: Build) -> None:
-    wanted = settings(cache={"enabled": True}, limits={"requests_per_second": 1}, llm={"max_retries": 1})
-    assert [note.split(" ")[0] for note in not_in_effect(wanted)] == ["cache.enabled"]
-    assert not_in_effect(settings()) == []
 
 
 def test_a_log_folder_that_cannot_be_used_stops_the_start(settings: Build, log_dir: Path) -> None:

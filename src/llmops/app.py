@@ -4,21 +4,29 @@
 """
 
 import random
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from .caching.cache import Cache, CacheRules
+from .caching.fingerprint import Fingerprints
+from .caching.retrieval import RetrievalCache
 from .clock import Clock, Ids, SystemClock
 from .deployments import build_models, build_prices
-from .dialects.registry import DIALECTS
+from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .errors import ConfigError
 from .gateway.intake import arrive
 from .identity.directory import IdentityDirectory
 from .identity.keyring import Keyring
 from .identity.secret import load_pepper
 from .policies.auth import auth
+from .policies.cache import cache
+from .policies.embedding_cache import embedding_cache
+from .policies.last_resorts import last_resorts
 from .policies.limits import limits
+from .policies.probing import TAG, TENANT, OneModel, probe_body, probing
 from .policies.recording import recording
 from .policies.resilience import resilience
 from .policies.routing import Model, ModelTable, provider_call, routing
@@ -26,12 +34,15 @@ from .policies.stamping import stamping
 from .policies.structured_output import structured_output
 from .providers.transport import Transport
 from .resilience.fleet import Fleet, Rules
-from .resilience.rules import BreakerRules, PoolRules, RetryRules
+from .resilience.probe import ProbeRules
+from .resilience.rules import BreakerRules, OverloadRules, PoolRules, RetryRules
+from .resilience.sharing import Sharing
 from .rule_settings import LimitRuleSettings
 from .settings import Settings, masked
 from .spend.desk import Desk
 from .spend.price_book import PriceBook
 from .spend.rule import Rule, rules_of
+from .store.answers.local import LocalAnswers
 from .store.database import Database
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
@@ -45,20 +56,38 @@ if TYPE_CHECKING:
     from .store.counters.redis import RedisCounters
 
 LOG_NAME = "gateway.jsonl"
+PER_TENANT = "resilience.pools.per_tenant"
 _LEASE_RESERVE_S = 60.0
+_LEAST_KEPT_S = 3600.0
 
 
 def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
     """The policies of the pipeline, outermost first: this list, in this order, and nothing else decides it.
 
-    Later ones take their places here: release and limits after auth, guardrails and cache before structured output's
-    repeats, resilience around routing. Calls made in-process need no key: ``parts.keyring`` is then None.
+    Later ones take their places here: release after auth, guardrails before the cache. Calls made in-process need no
+    key: ``parts.keyring`` is then None.
     """
     return [
         stamping(settings.prompts.version),
         recording(parts.desk.ledger, parts.clock),
         *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
         limits(table, parts.desk.admission),
+        last_resorts(
+            {model.name: model.last_resorts for model in table.models},
+            parts.cache if settings.cache.enabled else None,
+            table.deployments,
+            CONVERSATIONAL,
+            parts.clock,
+            settings.llm.timeout_seconds,
+        ),
+        *(
+            [
+                cache(table, parts.cache, cache_rules(settings), parts.clock, settings.llm.timeout_seconds),
+                embedding_cache(table, parts.cache, cache_rules(settings), parts.clock),
+            ]
+            if settings.cache.enabled
+            else []
+        ),
         structured_output(settings.llm.json_repair_attempts),
         resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
         if settings.resilience.enabled
@@ -75,6 +104,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     log: RequestLog
     desk: Desk
     fleet: Fleet
+    cache: Cache
     metrics: Metrics
     transport: Transport
     keyring: Keyring | None
@@ -109,6 +139,7 @@ class Stack:
         prices = build_prices(settings)
         shared_counters = _shared_counters(settings, clock)
         self.settings = settings
+        probe_rules(settings)
         self.parts = Parts(
             clock=clock,
             ids=Ids(seed),
@@ -128,12 +159,14 @@ class Stack:
                 queue=settings.limits.queue,
             ),
             fleet=Fleet(),
+            cache=Cache(_answers(settings, clock)),
             keyring=keyring,
             tokens=tokens,
             shared_counters=shared_counters,
         )
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
         self._set_out(settings, self.table, prices)
+        self._open_cache(settings)
         self.handler = self._pipeline(settings, self.table)
 
     def reload(self, settings: Settings) -> list[str]:
@@ -142,8 +175,10 @@ class Stack:
         Returns what needs a restart to take effect. Raises `ConfigError`, and changes nothing, for unusable settings.
         """
         rules = build_rules(settings)
+        probe_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
         prices = build_prices(settings)
+        self._open_cache(settings)
         self._set_out(settings, table, prices)
         self.parts.desk.reload(prices, rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
@@ -167,6 +202,14 @@ class Stack:
 
         self.parts.fleet.set_out(table.models, resilience_rules(settings), clock.monotonic_s(), price_of)
 
+    def _open_cache(self, settings: Settings) -> None:
+        known = self.parts.cache
+        if settings.cache.enabled and known.fingerprints is None:
+            known.fingerprints = Fingerprints(_pepper(settings, Database(settings.database.url).folder)[:64])
+        if isinstance(known.answers, LocalAnswers):
+            known.answers.max_entries = settings.cache.max_entries
+            known.answers.max_bytes = settings.cache.max_megabytes * 1_000_000
+
     def _pipeline(self, settings: Settings, table: ModelTable) -> Handler:
         handler: Handler = provider_call
         for policy in reversed(policies(settings, self.parts, table)):
@@ -184,22 +227,46 @@ class Stack:
         """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         headers = {b"traceparent": traceparent.encode("latin-1", "replace")} if traceparent else {}
+        return await self.handler(self._arrive(operation, raw, headers, allow_dropped=allow_dropped))
+
+    async def probe(self, model: str, deployment: str) -> None:
+        """Ask one deployment of a model for one token; recorded, limited and charged as every call is, and its breaker
+        learns of it. Raises the call's error."""
+        parts, lane = self.parts, self.parts.fleet.lanes[model]
+        target, candidate = lane.deployments[deployment], lane.candidates[deployment]
+        body = probe_body(target.upstream_model(model))
+        call = self._arrive("chat", body, {}, tenant=TENANT, tags={TAG: "true"}, priority="low")
+        patience_s = self.settings.resilience.probes.timeout_seconds
+        handler = probing(target, candidate, parts.clock, parts.luck, patience_s)(provider_call)
+        handler = limits(OneModel(name=model, deployments=(target,)), parts.desk.admission)(handler)
+        await recording(parts.desk.ledger, parts.clock)(handler)(call)
+
+    def _arrive(self, operation: Operation, raw: bytes, headers: dict[bytes, bytes], **fields: Any) -> Call:
         arrival = arrive(headers, self.parts.clock, self.parts.ids)
-        return await self.handler(
-            Call(
-                operation=operation,
-                body=raw,
-                view=DIALECTS[operation].view(raw),
-                request_id=arrival.request_id,
-                trace_id=arrival.trace_id,
-                span_id=arrival.span_id,
-                parent_span_id=arrival.parent_span_id,
-                trace_flags=arrival.trace_flags,
-                started_at_s=arrival.started_at_s,
-                started_s=arrival.started_s,
-                allow_dropped=allow_dropped,
-            )
+        return Call(
+            operation=operation,
+            body=raw,
+            view=DIALECTS[operation].view(raw),
+            request_id=arrival.request_id,
+            trace_id=arrival.trace_id,
+            span_id=arrival.span_id,
+            parent_span_id=arrival.parent_span_id,
+            trace_flags=arrival.trace_flags,
+            started_at_s=arrival.started_at_s,
+            started_s=arrival.started_s,
+            **fields,
         )
+
+    @property
+    def retrieval(self) -> RetrievalCache:
+        """The cache of what searches found; `ConfigError` where ``cache.enabled`` is off."""
+        known = self.parts.cache
+        if not self.settings.cache.enabled or known.fingerprints is None:
+            raise ConfigError(["cache.enabled: false: what is found is not kept; switch the cache on"])
+        if known.retrieval is None:
+            ttl_s = self.settings.cache.ttl_seconds
+            known.retrieval = RetrievalCache(known.answers, known.fingerprints, self.parts.clock, ttl_s)
+        return known.retrieval
 
     async def aclose(self) -> None:
         """Flush the log and close every connection."""
@@ -228,7 +295,6 @@ class Stack:
             "ledger": {"open": ledger.open, "unwritten": ledger.unwritten, "failing": ledger.unwritable},
             "upstream_connections": self.parts.transport.open_connections,
             "log": {"written": log.written, "waiting": log.waiting, "dropped": log.dropped, "failing": log.failing},
-            "not_in_effect": not_in_effect(self.settings),
         }
 
     def models(self) -> list[dict[str, Any]]:
@@ -236,6 +302,7 @@ class Stack:
             {
                 "name": model.name,
                 "strategy": model.strategy,
+                "last_resorts": [resort.label for resort in model.last_resorts],
                 "deployments": [
                     {
                         "name": deployment.name,
@@ -274,6 +341,7 @@ def check(settings: Settings) -> list[Model]:
     issuers' files; connects to nothing."""
     open_tokens(settings, Keyring(b""))
     build_rules(settings)
+    probe_rules(settings)
     return build_models(settings, SystemClock(), Transport())
 
 
@@ -283,17 +351,20 @@ def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDir
     The pepper lies beside an embedded database, since one is worth nothing without the other.
     """
     database = Database(settings.database.url)
-    try:
-        pepper = load_pepper(database.folder or settings.log.dir.parent)
-    except (OSError, ValueError) as exc:
-        raise ConfigError([f"the pepper of the API keys cannot be used: {exc}"]) from exc
     return IdentityDirectory(
         database,
-        pepper,
+        _pepper(settings, database.folder),
         clock or SystemClock(),
         refresh_s=settings.auth.refresh_seconds,
         may_open=not settings.auth.jwt,
     )
+
+
+def _pepper(settings: Settings, folder: Path | None) -> bytes:
+    try:
+        return load_pepper(folder or settings.log.dir.parent)
+    except (OSError, ValueError) as exc:
+        raise ConfigError([f"the pepper of the API keys cannot be used: {exc}"]) from exc
 
 
 def open_tokens(settings: Settings, keyring: Keyring, clock: Clock | None = None) -> "TokenVerifier | None":
@@ -315,6 +386,9 @@ def build_rules(settings: Settings) -> list[Rule]:
         for name in ("requests_per_second", "tokens_per_minute")
         if (bound := getattr(settings.limits, name)) is not None
     ]
+    places = settings.resilience.pools.per_tenant if settings.resilience.enabled else None
+    if places is not None:
+        everybody.append(LimitRuleSettings(name=PER_TENANT, per=["tenant"], concurrent_calls=places))
     return rules_of([*everybody, *settings.limits.rules], settings.budgets)
 
 
@@ -329,12 +403,35 @@ def resilience_rules(settings: Settings) -> Rules:
     )
 
 
-def not_in_effect(settings: Settings) -> list[str]:
-    """Settings that are accepted for the contract's sake and that this version does not act on yet."""
-    wanted = []
-    if settings.cache.enabled:
-        wanted.append("cache.enabled (CACHE_ENABLED): this version has no cache yet")
-    return wanted
+def probe_rules(settings: Settings) -> ProbeRules:
+    """How often deployments that are out are asked; `ConfigError` where a worker would have no probe."""
+    section, workers = settings.resilience.probes, settings.server.workers
+    if section.enabled and section.per_hour < workers:
+        raise ConfigError(
+            [f"resilience.probes.per_hour: {section.per_hour}: each of {workers} workers needs one at least"]
+        )
+    return ProbeRules(
+        enabled=section.enabled and settings.resilience.enabled,
+        per_hour=section.per_hour // workers,
+        timeout_s=section.timeout_seconds,
+    )
+
+
+def overload_rules(settings: Settings) -> OverloadRules:
+    """The numbers behind shedding."""
+    return msgspec.convert(settings.resilience.overload.model_dump(), OverloadRules)
+
+
+def cache_rules(settings: Settings) -> CacheRules:
+    """How long answers are given out, and how large they may be."""
+    section = settings.cache
+    return CacheRules(
+        ttl_s=section.ttl_seconds, stale_s=section.stale_seconds, max_entry_bytes=section.max_entry_kilobytes * 1000
+    )
+
+
+def _answers(settings: Settings, clock: Clock) -> LocalAnswers:
+    return LocalAnswers(settings.cache.max_entries, settings.cache.max_megabytes * 1_000_000, clock.now_s)
 
 
 def _shared_counters(settings: Settings, clock: Clock) -> "RedisCounters | None":
@@ -355,6 +452,19 @@ def _shared_counters(settings: Settings, clock: Clock) -> "RedisCounters | None"
         monotonic_s=clock.monotonic_s,
         processes=settings.server.workers,
     )
+
+
+def open_sharing(stack: Stack) -> Sharing | None:
+    """What tells other processes of this stack's breakers, where there is a Redis to meet at."""
+    settings, parts = stack.settings, stack.parts
+    if settings.redis.url is None:
+        return None
+    from .store.breaker_board import BreakerBoard
+
+    rules = resilience_rules(settings).breaker
+    longest_s = max(rules.max_ejection_s * (1 + rules.ejection_jitter), rules.credential_probe_s, rules.max_cooldown_s)
+    board = BreakerBoard(settings.redis, keep_s=max(_LEAST_KEPT_S, 2 * longest_s))
+    return Sharing(parts.fleet, board, parts.clock.monotonic_s)
 
 
 def open_log(settings: Settings) -> LogFile:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .app import Stack, build_rules, open_identity, open_log, open_tokens
+from .app import Stack, build_rules, open_identity, open_log, open_sharing, open_tokens, overload_rules, probe_rules
 from .config import default_file, load_settings
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .gateway.access import Access
@@ -20,7 +20,12 @@ from .gateway.client_address import ClientAddress
 from .gateway.control_plane import ControlPlane
 from .gateway.data_plane import DataPlane
 from .gateway.lifecycle import GatewayLifecycle
+from .gateway.load_sampler import LoadSampler, Memory
 from .gateway.operations import get_routes
+from .resilience.census import census
+from .resilience.overload import Overload
+from .resilience.prober import Prober
+from .resilience.shedder import Shedder
 from .settings import Settings
 from .spend.housekeeping import Housekeeping
 from .spend.price_book import PriceBook
@@ -29,7 +34,8 @@ from .spend.rule import Rule
 from .spend.rule_directory import RuleDirectory
 from .spend.usage.directory import UsageDirectory
 from .spend.usage.seeder import Seeder
-from .telemetry.metrics import Snapshot, exposition
+from .telemetry.exposition import exposition
+from .telemetry.metrics import Snapshot
 from .telemetry.worker_metrics import WorkerMetrics
 
 _log = logging.getLogger(__name__)
@@ -84,6 +90,8 @@ def build_gateway(
     tokens = open_tokens(settings, identity.keyring)
     stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
     parts = stack.parts
+    overload = Overload(overload_rules(settings), parts.clock.monotonic_s())
+    shedder = Shedder(overload, parts.luck, parts.metrics.shed)
     data_plane = DataPlane(
         handler=stack.handler,
         limits=stack.settings.server,
@@ -93,13 +101,19 @@ def build_gateway(
         metrics=parts.metrics,
         clock=parts.clock,
         ids=parts.ids,
+        shedder=shedder if settings.resilience.enabled else None,
+    )
+    sampler = LoadSampler(
+        lambda now_s, lag_s, share: overload.sample(now_s, lag_s, parts.metrics.in_flight, share),
+        parts.clock.monotonic_s,
+        Memory(processes=settings.server.workers).share,
     )
     started_at_s = parts.clock.now_s()
 
     usage = UsageDirectory(identity.database, parts.log.path)
     ingester = usage.ingester()
     seeder = Seeder(lambda: parts.desk.rules.rules, usage.sums, parts.desk.counters, parts.clock.now_s)
-    shared = parts.shared_counters
+    shared, sharing = parts.shared_counters, open_sharing(stack)
     if shared is not None:
         shared.on_empty = seeder.seed
 
@@ -120,7 +134,10 @@ def build_gateway(
 
     def snapshot() -> Snapshot:
         log = parts.log
-        return parts.metrics.snapshot(log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting)
+        health = census(parts.fleet, parts.clock.monotonic_s()) if stack.settings.resilience.enabled else None
+        return parts.metrics.snapshot(
+            log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting, health=health
+        )
 
     async def share_metrics() -> None:
         if workers is not None:
@@ -146,6 +163,7 @@ def build_gateway(
         if any(each.rates is None and each.provider.name != "mock" for model in models for each in model.deployments):
             await asyncio.to_thread(PriceBook.warm)
 
+    prober = Prober(parts.fleet, lambda: probe_rules(stack.settings), stack.probe, parts.clock.monotonic_s)
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = Services(
         [
@@ -153,6 +171,7 @@ def build_gateway(
             *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
             Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
             *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
+            *([Service(sharing.start, sharing.aclose, sharing.problems)] if sharing is not None else []),
             Service(share_metrics, stack.aclose, stack.degradations),
             Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
             Service(
@@ -161,6 +180,8 @@ def build_gateway(
             Service(know_what_is_spent),
             Service(know_prices),
             Service(seeder.start, seeder.aclose, seeder.problems),
+            Service(sampler.start, sampler.aclose, shedder.problems),
+            Service(prober.start, prober.aclose),
         ]
     )
 
@@ -169,6 +190,8 @@ def build_gateway(
         put_in_force(rules.known)
         data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
         data_plane.address = ClientAddress(stack.settings.server.trusted_proxies)
+        overload.rules = overload_rules(stack.settings)
+        data_plane.shedder = shedder if stack.settings.resilience.enabled else None
         return notes
 
     async def scrape() -> bytes:

@@ -28,7 +28,9 @@
     │   ├── UpstreamRateLimited     429  the provider asks to slow down
     │   └── UpstreamRejected        4xx  the provider refused this request; its status and words are kept
     ├── DeadlineExceeded            504  the caller's own time was over before an attempt could be made
+    ├── NotCached                   504  only a kept answer was wanted, and there is none
     ├── StoreUnavailable            503  the database does not answer; calls go on without it
+    ├── Overloaded                  503  the gateway has too much to do; nothing of the call was read
     ├── Draining                    503  the gateway is shutting down
     ├── ClientDisconnected          499  the caller left; recorded, never sent
     └── InternalError               500  a defect of ours, caught at the border and recorded
@@ -188,6 +190,8 @@ class UpstreamError(LLMOpsError):
     code = "upstream_error"
     kind: Kind = "upstream"
     retryable = True
+    was_sent: ClassVar[bool] = True
+    """Whether the request may have reached the provider."""
 
     def __init__(
         self,
@@ -203,6 +207,7 @@ class UpstreamError(LLMOpsError):
 
 class UpstreamUnreachable(UpstreamError):
     code = "upstream_unreachable"
+    was_sent = False
 
 
 class UpstreamBroken(UpstreamError):
@@ -259,9 +264,26 @@ class DeadlineExceeded(LLMOpsError):
     kind = "timeout"
 
 
+class NotCached(LLMOpsError):
+    """The status is HTTP's own for ``only-if-cached`` (RFC 9111, 5.2.1.7)."""
+
+    status = 504
+    code = "not_cached"
+    kind = "invalid_request"
+
+
 class StoreUnavailable(LLMOpsError):
     status = 503
     code = "store_unavailable"
+    kind = "overloaded"
+    retryable = True
+
+
+class Overloaded(LLMOpsError):
+    """This process turns calls away so that those under way are answered in time."""
+
+    status = 503
+    code = "overloaded"
     kind = "overloaded"
     retryable = True
 

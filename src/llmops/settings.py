@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from .cache_settings import CacheSettings
 from .jwt_settings import JwtIssuerSettings
+from .last_resort_settings import LastResortSettings
 from .price_settings import PriceSettings
 from .redis_settings import RedisSettings
 from .resilience_settings import ResilienceSettings, StrategyName
@@ -78,14 +80,6 @@ class LLMSettings(_Section):
     json_repair_attempts: int = Field(
         0, ge=0, le=5, description="How often an answer that breaks its JSON contract is asked for again."
     )
-
-
-class CacheSettings(_Section):
-    """The exact cache. Not in effect yet."""
-
-    enabled: bool = Field(False, description="Not in effect yet.")
-    ttl_seconds: float = Field(300.0, gt=0, description="Not in effect yet.")
-    max_entries: int = Field(1000, ge=1, description="Not in effect yet.")
 
 
 class QueueSettings(_Section):
@@ -253,6 +247,12 @@ class ModelSettings(_Section):
         "`lowest_latency` (time to the first token), `cheapest`.",
     )
     deployments: list[DeploymentSettings] = Field(min_length=1, description="Where calls go.")
+    last_resorts: list[LastResortSettings] = Field(
+        [],
+        max_length=10,
+        description="What answers when all deployments have failed, in this order: `stale`, `{model: …}`, "
+        "`{template: …}`.",
+    )
 
 
 class Settings(_Section):

@@ -66,6 +66,8 @@ class RequestView(msgspec.Struct, kw_only=True, gc=False):
     """A stream whose client itself asked for the usage event."""
     max_tokens: int | None = None
     user: str | None = None
+    cache_key: str | None = None
+    """What the prompts that share a beginning have in common, for a provider's prompt cache."""
     output: OutputContract | None = None
     messages: list[MessageView] = []
     choices: int = 1
@@ -125,6 +127,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     model: str | None
     base_url: str = ""
     has_secret: bool = False
+    fingerprint: str = ""
+    """Of the place and its credential: deployments of other processes with the same one share their health."""
     weight: float = 1.0
     rank: int = 0
     """Deployments of a higher rank get calls only when none of a lower one is to be had."""
@@ -134,6 +138,40 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def upstream_model(self, requested: str) -> str:
         return self.model or requested
+
+
+class CacheWish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a caller asks of the cache, in the words of HTTP's ``Cache-Control``."""
+
+    reads: bool = True
+    """False (``no-cache``): an answer of today is wanted; it is kept for others."""
+    writes: bool = True
+    """False (``no-store``): neither read nor kept."""
+    max_age_s: float | None = None
+    """Answers older than that will not do."""
+    only: bool = False
+    """``only-if-cached``: rather nothing than a call upstream."""
+    ttl_s: float | None = None
+    """How long this answer may be kept, where that differs from the configuration."""
+
+
+NO_WISH = CacheWish()
+
+CacheState = Literal["hit", "shared", "partial", "semantic", "stale", "miss", "bypass"]
+"""What the cache did for a call. ``shared``: an identical call under way was answered, and this one with it;
+``partial``: some of several inputs were known."""
+
+
+class CacheNote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the cache has to say of a reply. ``age_s`` of the answer; ``similarity`` and ``verified`` of a semantic
+    hit."""
+
+    state: CacheState
+    age_s: float = 0.0
+    similarity: float | None = None
+    verified: str | None = None
+    deployment: "Deployment | None" = None
+    """Where the answer came from when it was made: tells what it would have cost."""
 
 
 class Allowance(msgspec.Struct, frozen=True, gc=False):
@@ -149,6 +187,18 @@ class Headroom(msgspec.Struct, frozen=True, gc=False):
 
     requests: Allowance | None = None
     tokens: Allowance | None = None
+
+
+class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An attempt that came to nothing. ``number`` is its place among the call's attempts, from 1; ``status`` what the
+    upstream answered, None where it did not; ``in_doubt``: nobody knows whether the provider did the work."""
+
+    number: int
+    deployment: str
+    error_type: str
+    status: int | None
+    latency_s: float
+    in_doubt: bool
 
 
 class Call(msgspec.Struct, kw_only=True, eq=False):
@@ -180,6 +230,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """The configured name that matched the requested model; bounded, so it may be a metric's label."""
     deployment: Deployment | None = None
     attempts: int = 0
+    failed: tuple[FailedAttempt, ...] = ()
+    """The attempts that failed, also the last one of a call that did."""
     spent: Usage | None = None
     """What attempts used whose answers were not handed over: they were paid for all the same."""
     keep_text: bool = False
@@ -194,6 +246,18 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """A stage of the caller's own work, and what it may take."""
     timeouts: Timeouts | None = None
     """The limits of the present attempt, where they are shorter than its deployment's own."""
+    knowledge: str | None = None
+    """The knowledge base and its version that the caller put into the prompt; answers are kept apart by it."""
+    cache: CacheWish | None = None
+    """What the caller asks of the cache; None: nothing in particular."""
+    fingerprint: bytes | None = None
+    """What makes it the same question as another call, where a cache has looked."""
+    may_degrade: bool = True
+    """False: rather an error than a last resort."""
+    degraded: str | None = None
+    """Which last resort answered: ``stale``, ``model:<name>`` or ``template``."""
+    asked: str | None = None
+    """The model that the client asked for, where a last resort has put another into ``view`` and ``body``."""
     headroom: "Headroom | None" = None
     """Set where limits apply to the call: what its caller has left."""
     dropped: list[str] = []
@@ -241,4 +305,7 @@ class Reply(msgspec.Struct, kw_only=True, eq=False):
     headers: list[tuple[bytes, bytes]] = []
     outcome: Outcome
     cached: bool = False
+    """Nothing was asked of an upstream for this reply: it settles at zero."""
+    cache: CacheNote | None = None
+    """None where there is no cache."""
     json_valid: bool | None = None

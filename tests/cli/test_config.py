@@ -40,7 +40,6 @@ def test_check_accepts_a_good_file(file: Path, tmp_path: Path) -> None:
         "file": str(file),
         "ok": True,
         "problems": [],
-        "notes": [],
         "models": ["gpt", "mock"],
     }
     assert not (tmp_path / "runs").exists(), "a check leaves nothing behind"

@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     set(),
     {"dialects", "dev"},
     {"providers", "store", "telemetry"},
-    {"identity", "resilience", "spend"},
+    {"caching", "identity", "resilience", "spend"},
     {"policies"},
     {"gateway"},
     {"app", "assembly", "deployments"},
@@ -112,7 +112,14 @@ def test_policies_do_not_know_each_other() -> None:
 
 
 def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store() -> None:
-    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {"store", "identity", "spend", "app"}
+    assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {
+        "store",
+        "identity",
+        "spend",
+        "caching",
+        "app",
+        "assembly",
+    }
 
 
 def test_only_the_shell_knows_the_tools_for_developers() -> None:

@@ -24,7 +24,6 @@ _POLL_S = 0.05
 def show(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     """Print the configuration in force: file, environment and defaults together, secrets masked."""
     with clean_errors():
-        from ..app import not_in_effect
         from ..config import load_settings
         from ..settings import masked
 
@@ -35,8 +34,6 @@ def show(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
             import yaml
 
             typer.echo(yaml.safe_dump(masked(settings), sort_keys=False), nl=False)
-        for note in not_in_effect(settings):
-            say(f"note: {note}")
 
 
 @app.command("check")
@@ -44,23 +41,19 @@ def check_file(
     file: Annotated[Path, typer.Argument(help="The configuration file.")], as_json: JsonFlag = False
 ) -> None:
     """Check FILE as a start would, with the environment over it and the credentials it needs; start nothing."""
-    from ..app import check, not_in_effect
+    from ..app import check
     from ..config import load_settings
 
     problems: list[str] = []
-    notes: list[str] = []
     models: list[str] = []
     try:
         settings = load_settings(file)
-        notes = not_in_effect(settings)
         models = sorted(model.name for model in check(settings))
     except ConfigError as exc:
         problems = exc.problems
     if as_json:
-        print_json({"file": str(file), "ok": not problems, "problems": problems, "notes": notes, "models": models})
+        print_json({"file": str(file), "ok": not problems, "problems": problems, "models": models})
     else:
-        for note in notes:
-            say(f"note: {note}")
         if problems:
             say("\n".join([f"{file} cannot be used:", *(f"  - {problem}" for problem in problems)]))
         else:

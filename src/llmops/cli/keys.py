@@ -27,6 +27,10 @@ def create(
     operation: Annotated[list[str] | None, typer.Option(help="Allowed operation; repeatable. Default: all.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="Allowed model, * matches; repeatable. Default: all.")] = None,
     expires_days: Annotated[float | None, typer.Option(min=0.0, help="Days until it expires. Default: never.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Total time of its calls, where less. Default: the gateway's."),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -50,6 +54,7 @@ def create(
             operations=operations,
             models=model or [],
             expires_at_s=time.time() + expires_days * 86400 if expires_days is not None else None,
+            timeout_s=timeout,
         )
         _print_new(key, credential, as_json=as_json)
 

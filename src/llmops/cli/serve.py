@@ -165,14 +165,13 @@ def url_of(settings: "Settings") -> str:
 
 def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None:
     """Where it answers, which models it has and what to try next, on stderr."""
-    from ..app import LOG_NAME, not_in_effect
+    from ..app import LOG_NAME
     from ..version import __version__
 
     url = url_of(settings)
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     callable_names = [name for name in names if "*" not in name]
     model = settings.llm.model if settings.llm.model in names else (callable_names or ["mock"])[0]
-    notes = [f"note: {note}" for note in not_in_effect(settings)]
     say(
         "\n".join(
             [
@@ -181,7 +180,6 @@ def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None
                 *([f"  workers  {settings.server.workers}"] if settings.server.workers > 1 else []),
                 f"  log      {settings.log.dir / LOG_NAME}",
                 f"  config   {file or 'defaults and environment (no file)'}",
-                *notes,
                 "",
                 "Try it:",
                 f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..spend.usage.reconciliation import Progress
 
 _BAR = 24
-_NUMBERS = ("calls", "errors", "prompt_tokens", "completion_tokens", "usd")
+_NUMBERS = ("calls", "errors", "prompt_tokens", "completion_tokens", "usd", "cached_calls", "saved_usd")
 
 
 def usage(

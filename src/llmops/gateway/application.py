@@ -9,7 +9,7 @@ from typing import Protocol
 from ..dialects.dialect import ClientDialect
 from ..errors import Draining, LLMOpsError, MethodNotAllowed, UnknownRoute
 from ..types import Operation
-from .asgi import Message, Receive, Scope, Send
+from .asgi import Message, Receive, Response, Scope, Send
 from .data_plane import DataPlane
 from .intake import Arrival
 
@@ -66,6 +66,13 @@ class Application:
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "websockets are not served here"})
+
+    def refuse_at_once(self, scope: Scope) -> Response | None:
+        """The answer to a call that is turned away unread at overload; None for everything else."""
+        operation = HOT_ROUTES.get(scope["path"])
+        if operation is None or scope["method"] != "POST" or self.lifecycle.refusing:
+            return None
+        return self.data_plane.admit(operation, scope)
 
     async def _serve_other(self, operation: Operation | None, scope: Scope, receive: Receive, send: Send) -> None:
         arrival = self.data_plane.arrive(scope)

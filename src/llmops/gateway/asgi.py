@@ -1,7 +1,7 @@
 """The ASGI types and the few messages the gateway sends, as bytes."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -16,6 +16,14 @@ EVENT_STREAM: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+class Response(NamedTuple):
+    """A complete response that is known at once."""
+
+    status: int
+    headers: Headers
+    body: bytes
 
 
 async def send_body(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -1,5 +1,5 @@
-"""A client's connection under uvicorn, with two changes: keep-alive limits are kept by a shared, coarse timer, and
-responses are written by `GatewayResponse`.
+"""A client's connection under uvicorn, with three changes: keep-alive limits are kept by a shared, coarse timer,
+responses are written by `GatewayResponse`, and what is refused at overload is answered before it is a task.
 
 uvicorn sets an event-loop timer after every response and cancels it with the next request. On a busy gateway that is
 two of the dearest things a call does, for a limit that is nearly never reached.
@@ -7,12 +7,15 @@ two of the dearest things a call does, for a limit that is nearly never reached.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..ticker import Ticker
+from .asgi import Response, Scope
 from .response import GatewayResponse
+
+RefuseAtOnce = Callable[[Scope], Response | None]
 
 
 class _CoarseTimer:
@@ -61,6 +64,12 @@ class GatewayConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         GatewayResponse.take_over(cycle)
+        refuse_at_once: RefuseAtOnce | None = getattr(app, "refuse_at_once", None)
+        if refuse_at_once is not None and not self.pipeline:  # an answer here starts the next one of a pipeline
+            refusal = refuse_at_once(cycle.scope)
+            if refusal is not None:
+                cast(GatewayResponse, cycle).send_at_once(refusal)
+                return
         super()._start_asgi_task(cycle, app)
 
 

@@ -1,6 +1,7 @@
 """What a caller says about a call in headers of ours: for which user, for what purpose, how urgent.
 
-``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``.
+``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``; and that
+no last resort will do: ``x-llmops-degrade: never``.
 """
 
 import re
@@ -12,6 +13,7 @@ from ..types import Call, Priority
 USER = b"x-llmops-user"
 TAGS = b"x-llmops-tags"
 PRIORITY = b"x-llmops-priority"
+DEGRADE = b"x-llmops-degrade"
 _MAX_TAGS = 10
 _MAX_USER_CHARS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
@@ -19,8 +21,15 @@ _MAX_VALUE_CHARS = 100
 _PRIORITIES: dict[bytes, Priority] = {each.encode(): each for each in get_args(Priority)}
 
 
+def read_priority(headers: dict[bytes, bytes]) -> Priority:
+    """How urgent a request is that nobody has read yet; what makes no sense is refused later, and is normal here."""
+    priority = headers.get(PRIORITY)
+    return "normal" if priority is None else _PRIORITIES.get(priority.strip().lower(), "normal")
+
+
 def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
-    """Set ``call.tags``, ``call.priority`` and, where the body names none, the user; `InvalidRequest` for nonsense."""
+    """Set ``call.tags``, ``call.priority``, ``call.may_degrade`` and, where the body names none, the user;
+    `InvalidRequest` for nonsense."""
     user = headers.get(USER)
     if user is not None and call.view.user is None:
         call.view.user = _text("x-llmops-user", user, _MAX_USER_CHARS)
@@ -33,6 +42,11 @@ def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
         if known is None:
             raise InvalidRequest(f"x-llmops-priority must be low, normal or high, not {priority[:40]!r}")
         call.priority = known
+    degrade = headers.get(DEGRADE)
+    if degrade is not None:
+        if degrade.strip().lower() != b"never":
+            raise InvalidRequest(f"x-llmops-degrade must be never, or not there; it is {degrade[:40]!r}")
+        call.may_degrade = False
 
 
 def _read_tags(header: bytes) -> dict[str, str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from .asgi import Response
+
 _BODILESS = frozenset({204, 304})
 
 
@@ -39,6 +41,14 @@ class GatewayResponse(RequestResponseCycle):
             self._write_body(message.get("body", b""), more=message.get("more_body", False))
         else:
             raise RuntimeError(f"the ASGI message {kind!r} is out of order")
+
+    def send_at_once(self, response: Response) -> None:
+        """Send a whole response before there is a task for the request; what is still to come of it is discarded."""
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        length = (b"content-length", b"%d" % len(response.body))
+        self._head = self._write_head(response.status, [*response.headers, length])
+        self._write_body(response.body, more=False)
 
     def _write_head(self, status: int, headers: Any) -> bytes:
         length: bytes | None = None

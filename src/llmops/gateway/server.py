@@ -19,6 +19,7 @@ from .application import Endpoint
 from .connection import connection_class
 
 BACKLOG = 4096
+_ACCEPTS_IN_A_TURN = 16
 _KEEP_ALIVE_S = 75
 _AFTER_DRAIN_S = 2
 """For what is not a call: calls had their time in the drain."""
@@ -103,4 +104,6 @@ def serve(
     """Serve until a signal ends it, or the parent does: ``parent`` is a pipe of which it holds the other end."""
     # A configuration reload that is asked for before there is a gateway must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    GatewayServer(app, on_started=on_started, parent=parent).run(sockets=[bound])
+    # The loop takes one connection from a socket in each of its turns, which would be few a second when turns are long.
+    listening = [bound, *(bound.dup() for _ in range(_ACCEPTS_IN_A_TURN - 1))]
+    GatewayServer(app, on_started=on_started, parent=parent).run(sockets=listening)

@@ -78,8 +78,10 @@ class _RecordedStream:
             raise error from exc
 
     async def aclose(self) -> None:
-        self._record(ClientDisconnected("the client left before the stream was complete"))
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()  # first: only then it is known whether somebody else carries on, and pays
+        finally:
+            self._record(ClientDisconnected("the client left before the stream was complete"))
 
     def _record(self, error: LLMOpsError | None) -> None:
         if not self._recorded:

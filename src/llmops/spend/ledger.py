@@ -24,8 +24,8 @@ from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..store.counters.counters import Counters, Hold
 from ..store.journal import Journal
-from ..telemetry.record import Charge, FinishedCall, RefusedRequest
-from ..types import Call, Usage
+from ..telemetry.record import Charge, FinishedCall, RefusedRequest, answered
+from ..types import Call, Reply, Usage
 from .alerts import SoftBudgetAlerts
 from .entry import Admitted, Opened, Settling, reserved
 from .estimate import Estimate, Prices
@@ -191,8 +191,11 @@ class Ledger:
 
     def _settle(self, ended: FinishedCall, opened: _Open) -> None:
         hold, estimate = opened.hold, opened.estimate
+        saved = 0
         try:
             usage, cost = self._bill(ended, estimate)
+            if ended.reply is not None and ended.reply.cached:
+                saved = self._saved(ended.call, ended.reply, estimate)
         except Exception:  # noqa: BLE001 - a border: a defect in a price must lose neither a record nor a hold
             _log.exception("call %s cannot be billed and is charged its estimate", ended.call.request_id)
             usage, cost = as_estimated(estimate.prompt_tokens, estimate.completion_tokens), estimate.nanousd
@@ -200,7 +203,9 @@ class Ledger:
         if hold.over:
             over = tuple(hold.meters[index].rule for index in hold.over)
             self._alerts.note(hold)
-        ended.charge = Charge(usage=usage, cost_nanousd=cost, reserved_nanousd=estimate.nanousd, over=over)
+        ended.charge = Charge(
+            usage=usage, cost_nanousd=cost, reserved_nanousd=estimate.nanousd, saved_nanousd=saved, over=over
+        )
         self._counters.settle(hold, usage.total, cost or 0)
 
     def _bill(self, ended: FinishedCall, estimate: Estimate) -> tuple[Usage, int | None]:
@@ -212,6 +217,12 @@ class Ledger:
         if usage.source == "provider" and call.model is not None:
             self._lengths.observe(call.model, usage.completion // call.view.choices)
         return usage, price.cost(usage) if price is not None else None
+
+    def _saved(self, call: Call, reply: Reply, estimate: Estimate) -> int:
+        """What a kept answer would cost today, where it came from; 0 where no price is known."""
+        source = reply.cache.deployment if reply.cache is not None else None
+        price = self.prices.find(source, call.view.model, call.started_at_s) if source is not None else None
+        return price.cost(answered(call, reply, estimate.prompt_tokens)) if price is not None else 0
 
     def note(self, lines: bytes) -> None:
         """Take lines that the request log is about to write: they settle their calls. Called by the log."""

@@ -59,6 +59,7 @@ api_keys = Table(
     Column("revoked_at_s", Float),
     Column("previous_digest", LargeBinary(32)),
     Column("previous_until_s", Float),
+    Column("timeout_s", Float),
     Column("version", BigInteger, nullable=False, server_default="0"),
     Index("ix_api_keys_tenant", "tenant"),
     Index("ix_api_keys_version", "version"),
@@ -99,6 +100,8 @@ calls = Table(
     Column("cost_nanousd", BigInteger),
     Column("reserved_nanousd", BigInteger),
     Column("tags", Text, nullable=False),
+    Column("cache", String(256)),
+    Column("saved_nanousd", BigInteger, nullable=False, server_default="0"),
     Index("ix_calls_started_at_ms", "started_at_ms"),
     Index("ix_calls_tenant", "tenant", "started_at_ms"),
 )
@@ -124,6 +127,8 @@ usage_days = Table(
     Column("cache_write_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost_nanousd", BigInteger, nullable=False),
+    Column("cached_calls", BigInteger, nullable=False, server_default="0"),
+    Column("saved_nanousd", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

@@ -1,18 +1,18 @@
-"""Prometheus metrics, derived from the request log's records batch by batch.
+"""What is counted: tallies derived from the request log's records batch by batch, and the health of deployments.
 
-The hot path counts nothing: what the log knows, the metrics know a tenth of a second later, and a scrape flushes the
-log first. Label sets are bounded, because a model's label is its configured name and never what a client wrote. With
-several workers each keeps its own tallies and a scrape adds them up (`worker_metrics`).
+The hot path counts nothing here: what the log knows, the metrics know a tenth of a second later, and a scrape flushes
+the log first. Label sets are bounded, because a model's label is its configured name and never what a client wrote.
+With several workers each keeps its own tallies and a scrape adds them up (`worker_metrics`). How they are written for
+Prometheus is `exposition`'s business.
 """
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from .health import Health
 from .record import CallRecord
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -70,9 +70,19 @@ class Snapshot(msgspec.Struct):
 
     tallies: dict[str, Tally] = {}
     in_flight: int = 0
+    shed: dict[str, int] = {}
+    """Calls turned away at overload, by priority and sign."""
+    degraded: dict[str, int] = {}
+    """Calls that a last resort answered, by model and resort."""
     log_written: int = 0
     log_dropped: int = 0
     log_waiting: int = 0
+    health: Health = msgspec.field(default_factory=Health)
+
+    def rest(self) -> None:
+        """Of a process that has ended: what it counted stays, what it carried is gone."""
+        self.in_flight = self.log_waiting = 0
+        self.health.rest()
 
 
 class Metrics:
@@ -80,6 +90,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self._shed: dict[tuple[str, str], int] = {}
+        self._degraded: dict[tuple[str, str], int] = {}
         self._tallies: dict[Labels, Tally] = {}
         self._lock = threading.Lock()
 
@@ -105,8 +117,18 @@ class Metrics:
                     tally.cost_nanousd += record.cost_nanousd
                 if record.limits_over:
                     tally.limits_over += 1
+                if record.degraded is not None:
+                    resort = (record.model, record.degraded)
+                    self._degraded[resort] = self._degraded.get(resort, 0) + 1
 
-    def snapshot(self, *, log_written: int = 0, log_dropped: int = 0, log_waiting: int = 0) -> Snapshot:
+    def shed(self, priority: str, sign: str) -> None:
+        """A call was turned away unread; counted at once, on the event loop."""
+        labels = (priority, sign)
+        self._shed[labels] = self._shed.get(labels, 0) + 1
+
+    def snapshot(
+        self, *, log_written: int = 0, log_dropped: int = 0, log_waiting: int = 0, health: Health | None = None
+    ) -> Snapshot:
         with self._lock:
             tallies = {"\x1f".join(labels): tally for labels, tally in self._tallies.items()}
             # Encoding is a deep copy: the tallies go on changing.
@@ -114,9 +136,12 @@ class Metrics:
         return Snapshot(
             tallies=copied,
             in_flight=self.in_flight,
+            shed={"\x1f".join(labels): count for labels, count in self._shed.copy().items()},
+            degraded={"\x1f".join(labels): count for labels, count in self._degraded.copy().items()},
             log_written=log_written,
             log_dropped=log_dropped,
             log_waiting=log_waiting,
+            health=health or Health(),
         )
 
 
@@ -124,70 +149,17 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     total = Snapshot(tallies={})
     for snapshot in snapshots:
         total.in_flight += snapshot.in_flight
+        for labels, count in snapshot.shed.items():
+            total.shed[labels] = total.shed.get(labels, 0) + count
+        for labels, count in snapshot.degraded.items():
+            total.degraded[labels] = total.degraded.get(labels, 0) + count
         total.log_written += snapshot.log_written
         total.log_dropped += snapshot.log_dropped
         total.log_waiting += snapshot.log_waiting
+        total.health.add(snapshot.health)
         for labels, tally in snapshot.tallies.items():
             if labels in total.tallies:
                 total.tallies[labels].add(tally)
             else:
                 total.tallies[labels] = tally
     return total
-
-
-def exposition(snapshot: Snapshot) -> bytes:
-    """The text that Prometheus scrapes: the gateway's own metrics and those of the process."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(snapshot))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return generate_latest(registry)
-
-
-class _Families:
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def collect(self) -> Iterator[Metric]:
-        names = ("operation", "model", "provider", "status")
-        requests = CounterMetricFamily("llm_requests", "Calls that have ended.", labels=names)
-        latency = HistogramMetricFamily("llm_latency_seconds", "From request to the end of the answer.", labels=names)
-        ttft = HistogramMetricFamily("llm_ttft_seconds", "From request to the first content.", labels=names)
-        tokens = CounterMetricFamily(
-            "llm_tokens",
-            "Tokens; cached and cache_write are part of prompt, reasoning of completion.",
-            labels=(*names, "type"),
-        )
-        cost = CounterMetricFamily("llm_cost_usd", "What calls cost, in US dollars.", labels=names)
-        unpriced = CounterMetricFamily("llm_unpriced_calls", "Calls of a model without a known price.", labels=names)
-        over = CounterMetricFamily(
-            "llm_calls_over_limits", "Calls let pass over a limit in shadow mode or a soft budget.", labels=names
-        )
-        for joined, tally in sorted(self._snapshot.tallies.items()):
-            labels = joined.split("\x1f")
-            requests.add_metric(labels, sum(tally.latency.counts))
-            latency.add_metric(labels, tally.latency.buckets(), tally.latency.sum_s)
-            if any(tally.ttft.counts):
-                ttft.add_metric(labels, tally.ttft.buckets(), tally.ttft.sum_s)
-            for kind, count in zip(TOKEN_TYPES, tally.tokens, strict=True):
-                if count:
-                    tokens.add_metric([*labels, kind], count)
-            cost.add_metric(labels, tally.cost_nanousd / 1e9)
-            if tally.unpriced:
-                unpriced.add_metric(labels, tally.unpriced)
-            if tally.limits_over:
-                over.add_metric(labels, tally.limits_over)
-        yield from (requests, latency, ttft, tokens, cost, unpriced, over)
-        yield GaugeMetricFamily("llm_requests_in_flight", "Calls under way.", value=self._snapshot.in_flight)
-        yield CounterMetricFamily(
-            "llmops_log_records_written", "Lines in the request log.", value=self._snapshot.log_written
-        )
-        yield CounterMetricFamily(
-            "llmops_log_records_dropped",
-            "Records that no longer fitted while the disk refused.",
-            value=self._snapshot.log_dropped,
-        )
-        yield GaugeMetricFamily(
-            "llmops_log_records_waiting", "Records not on disk yet.", value=self._snapshot.log_waiting
-        )

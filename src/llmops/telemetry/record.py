@@ -12,10 +12,13 @@ import msgspec
 
 from ..errors import LLMOpsError
 from ..tokens import estimate_tokens
-from ..types import Call, MessageView, Reply, Usage
+from ..types import Call, FailedAttempt, MessageView, Reply, Usage
 
 MAX_TOKENS = 10**9
 """More in one call is nobody's count: no window is a hundredth as large, and sums of such numbers fit nowhere."""
+
+CACHE = "cache"
+"""Provider label of an answer for which nothing was asked of one."""
 
 REFUSED = "none"
 """Provider and model label of a request that never reached one."""
@@ -37,6 +40,16 @@ class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     content_length: int
     content: str | None = None
     """Only where capture is switched on."""
+
+
+class FailedAttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    deployment: str
+    error_type: str
+    status: int | None
+    latency_ms: float
+
+
+_NO_TOKENS = TokenUsage(prompt=0, completion=0, total=0, cached=0, cache_write=0, reasoning=0, source="none")
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,7 +77,13 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prompt_version: str | None = None
     release_id: str | None = None
     attempts: int = 0
+    failed_attempts: list[FailedAttemptRecord] | msgspec.UnsetType = msgspec.UNSET
+    """Left out where there are none."""
+    degraded: str | None = None
     cached: bool = False
+    cache: str | None = None
+    similarity: float | None = None
+    saved_nanousd: int = 0
     json_valid: bool | None = None
     status: int
     stream: bool = False
@@ -88,6 +107,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     usage: Usage
     cost_nanousd: int | None
     reserved_nanousd: int | None
+    saved_nanousd: int = 0
+    """What the answer would have cost, had it not been there already."""
     over: tuple[str, ...] = ()
 
 
@@ -127,7 +148,7 @@ def record_of_refused(refused: RefusedRequest) -> CallRecord:
         provider=REFUSED,
         model=REFUSED,
         latency_ms=_ms(refused.latency_s),
-        token_usage=token_usage(Usage(source="none")),
+        token_usage=_NO_TOKENS,
         error_type=refused.error.code,
         status=refused.error.status,
     )
@@ -140,6 +161,8 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
     status = error.status if error is not None else reply.status if reply is not None else 200
     deployment = call.deployment
     first_s = outcome.first_content_s if outcome is not None else None
+    note = reply.cache if reply is not None else None
+    cached = note is not None and reply is not None and reply.cached  # a template is not, though nothing was asked
     charge = finished.charge or Charge(usage=usage_of(finished), cost_nanousd=0, reserved_nanousd=0)
     return CallRecord(
         timestamp=timestamp(call.started_at_s),
@@ -150,9 +173,9 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         tenant=call.tenant,
         key_id=call.key_id,
         operation=call.operation,
-        provider=deployment.provider.name if deployment is not None else REFUSED,
+        provider=deployment.provider.name if deployment is not None else CACHE if cached else REFUSED,
         model=call.model or REFUSED,
-        requested_model=call.view.model[:256],
+        requested_model=(call.asked or call.view.model)[:256],
         deployment=deployment.name if deployment is not None else None,
         upstream_model=outcome.model if outcome is not None else None,
         upstream_id=outcome.upstream_id if outcome is not None else None,
@@ -164,7 +187,12 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         prompt_version=call.prompt_version,
         release_id=call.release_id,
         attempts=call.attempts,
-        cached=reply.cached if reply is not None else False,
+        failed_attempts=[_failed_attempt(each) for each in call.failed] if call.failed else msgspec.UNSET,
+        degraded=call.degraded,
+        cached=cached,
+        cache=note.state if note is not None else None,
+        similarity=round(note.similarity, 4) if note is not None and note.similarity is not None else None,
+        saved_nanousd=charge.saved_nanousd,
         json_valid=reply.json_valid if reply is not None else None,
         status=status,
         stream=call.view.stream,
@@ -178,6 +206,15 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
     )
 
 
+def _failed_attempt(attempt: FailedAttempt) -> FailedAttemptRecord:
+    return FailedAttemptRecord(
+        deployment=attempt.deployment,
+        error_type=attempt.error_type,
+        status=attempt.status,
+        latency_ms=_ms(attempt.latency_s),
+    )
+
+
 def usage_of(finished: FinishedCall, prompt_tokens: int | None = None) -> Usage:
     """The provider's count; an estimate of what went in and came out where it reported none, or nothing credible.
 
@@ -188,6 +225,11 @@ def usage_of(finished: FinishedCall, prompt_tokens: int | None = None) -> Usage:
     call, reply = finished.call, finished.reply
     if reply is None or reply.cached or call.operation == "count_tokens":
         return Usage(source="none")
+    return answered(call, reply, prompt_tokens)
+
+
+def answered(call: Call, reply: Reply, prompt_tokens: int | None = None) -> Usage:
+    """What the answer took, whoever paid for it."""
     usage = reply.outcome.usage
     credible = _is_credible(usage) and (usage.total > 0 or not reply.outcome.output_chars)
     if usage.source == "provider" and credible:

@@ -39,7 +39,7 @@ class WorkerMetrics:
             except (OSError, msgspec.DecodeError):
                 continue  # it is being replaced; the next scrape sees it
             if not _is_alive(int(path.stem)):
-                snapshot.in_flight = snapshot.log_waiting = 0
+                snapshot.rest()
             found.append(snapshot)
         return found
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from ...app import check, not_in_effect
+from ...app import check
 from ...config import default_file, load_settings
 from ...errors import ConfigError
 from ...policies.routing import Model
+from ...resilience.resort import Stale
 from ...settings import Settings
 from .finding import Finding
 
@@ -32,15 +33,6 @@ def check_configuration(file: Path | None) -> tuple[Settings | None, list[Model]
     findings = [
         Finding("ok", "configuration", f"read from {source}" if source else "no file: defaults and environment")
     ]
-    findings += [
-        Finding(
-            "warning",
-            "configuration",
-            note,
-            "take the setting out, or read CHANGELOG.md for the version that acts on it",
-        )
-        for note in not_in_effect(settings)
-    ]
     try:
         models = check(settings)
     except ConfigError as exc:
@@ -51,7 +43,25 @@ def check_configuration(file: Path | None) -> tuple[Settings | None, list[Model]
         for model in models
         for deployment in model.deployments
     ]
-    return settings, models, findings
+    return settings, models, [*findings, *_useless_resorts(settings, models)]
+
+
+def _useless_resorts(settings: Settings, models: list[Model]) -> list[Finding]:
+    """Last resorts that can never answer."""
+    cache = settings.cache
+    if cache.enabled and cache.stale_seconds > 0:
+        return []
+    key = "cache.stale_seconds" if cache.enabled else "cache.enabled"
+    return [
+        Finding(
+            "warning",
+            f"model {model.name}",
+            f"its last resort `stale` never has an answer, because of {key}",
+            "switch the cache on, and give cache.stale_seconds a value" if not cache.enabled else f"give {key} a value",
+        )
+        for model in models
+        if Stale() in model.last_resorts
+    ]
 
 
 def _credential(provider: str, has_secret: bool) -> str:

@@ -40,6 +40,12 @@ class NewKey(BaseModel):
     operations: list[Operation] = Field([], description="Empty: all.")
     models: list[str] = Field([], max_length=200, description="Names or patterns with *; empty: all.")
     expires_at: AwareDatetime | None = None
+    timeout_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=3600,
+        description="Total time of a call, unless its caller asks for less. Default: the gateway's.",
+    )
 
 
 class Rotation(BaseModel):
@@ -85,6 +91,7 @@ def router(identity: IdentityDirectory, *, grace_s: float) -> APIRouter:
             operations=wanted.operations,
             models=wanted.models,
             expires_at_s=wanted.expires_at.timestamp() if wanted.expires_at else None,
+            timeout_s=wanted.timeout_seconds,
         )
         return {**show_key(key), "key": str(credential)}
 

@@ -58,6 +58,8 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     tags: dict[str, str] = {}
     cost_nanousd: Amount | UnsetType | None = UNSET
     reserved_nanousd: Amount | None = None
+    cache: Name | None = None
+    saved_nanousd: Amount = 0
     recovered: bool = False
 
 
@@ -133,6 +135,8 @@ class LineReader:
             cost,
             line.reserved_nanousd,
             _encode_sorted(line.tags).decode() if line.tags else "{}",
+            line.cache,
+            line.saved_nanousd,
         )
 
     def _moment(self, stamp: str) -> tuple[str, int]:

@@ -42,6 +42,8 @@ class CallRow(msgspec.Struct, frozen=True, gc=False):
     cost_nanousd: int | None
     reserved_nanousd: int | None
     tags: str
+    cache: str | None
+    saved_nanousd: int
 
 
 class UsageRow(msgspec.Struct, gc=False):
@@ -63,6 +65,8 @@ class UsageRow(msgspec.Struct, gc=False):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     cost_nanousd: int = 0
+    cached_calls: int = 0
+    saved_nanousd: int = 0
 
 
 _encode = msgspec.json.Encoder().encode
@@ -95,6 +99,9 @@ def summed_up(rows: Iterable[CallRow]) -> list[UsageRow]:
             found.cost_nanousd += row.cost_nanousd
         found.prompt_tokens += row.prompt_tokens
         found.completion_tokens += row.completion_tokens
+        if row.cached:
+            found.cached_calls += 1
+            found.saved_nanousd += row.saved_nanousd
         if row.cached_tokens:
             found.cached_tokens += row.cached_tokens
         if row.cache_write_tokens:

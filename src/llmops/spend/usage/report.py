@@ -67,6 +67,9 @@ def show_used(used: Used) -> dict[str, Any]:
         "usd": usd(used.nanousd).replace("$", ""),
         "nanousd": used.nanousd,
         "unpriced_calls": used.unpriced,
+        "cached_calls": used.cached_calls,
+        "saved_usd": usd(used.saved_nanousd).replace("$", ""),
+        "saved_nanousd": used.saved_nanousd,
     }
 
 

@@ -9,7 +9,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Connection, Table, Text, bindparam, column, delete, func, insert, select, text, update
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
@@ -195,6 +209,8 @@ def _summed_anew(connection: Connection) -> Iterator[list[UsageRow]]:
             func.count() - func.count(calls.c.cost_nanousd),
             *(func.sum(calls.c[name]) for name in _SUMS[3:8]),
             func.coalesce(func.sum(calls.c.cost_nanousd), 0),
+            func.sum(sql_cast(calls.c.cached, Integer)),
+            func.sum(calls.c.saved_nanousd),
         )
         .where(calls.c.tenant.is_not(None))
         .group_by(*groups)

@@ -37,6 +37,9 @@ class Used(msgspec.Struct, gc=False):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     nanousd: int = 0
+    cached_calls: int = 0
+    saved_nanousd: int = 0
+    """Answers from the cache, and what they would have cost."""
 
     @property
     def tokens(self) -> int:
