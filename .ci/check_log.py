@@ -47,6 +47,7 @@ USAGE: dict[str, Check] = {
     "reasoning": count,
     "source": lambda value: value in ("provider", "estimated", "none"),
 }
+FAILED: dict[str, Check] = {"deployment": text, "error_type": text, "status": optional(count), "latency_ms": number}
 MESSAGE: dict[str, Check] = {"role": text, "content_hash": matching("[0-9a-f]{32}"), "content_length": count}
 FIELDS: dict[str, Check] = {
     "timestamp": matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
@@ -75,6 +76,14 @@ FIELDS: dict[str, Check] = {
 }
 
 
+#: Left out where there is nothing to say.
+SOMETIMES: dict[str, Check] = {
+    "failed_attempts": lambda value: (
+        isinstance(value, list) and value != [] and all(not list(problems_of(each, FAILED)) for each in value)
+    )
+}
+
+
 def problems_of(record: Any, fields: dict[str, Check]) -> Iterator[str]:
     if not isinstance(record, dict):
         yield "is not a JSON object"
@@ -95,7 +104,10 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     lines = content.splitlines()
     for number_of_line, line in enumerate(lines, 1):
         try:
-            found = list(problems_of(json.loads(line), FIELDS))
+            record = json.loads(line)
+            found = list(problems_of(record, FIELDS))
+            if isinstance(record, dict):
+                found += problems_of(record, {name: check for name, check in SOMETIMES.items() if name in record})
         except ValueError as exc:
             found = [f"is not JSON: {exc}"]
         problems += [f"{path}:{number_of_line}: {problem}" for problem in found]

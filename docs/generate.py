@@ -16,6 +16,7 @@ from llmops.cli.root import app
 from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VARIABLE
 from llmops.dialects.registry import DIALECTS
 from llmops.jwt_settings import JwtIssuerSettings
+from llmops.last_resort_settings import LastResortSettings
 from llmops.price_settings import PriceSettings
 from llmops.rule_settings import BudgetSettings, LimitRuleSettings
 from llmops.settings import DeploymentSettings, MockSettings, ModelSettings, Settings
@@ -43,6 +44,10 @@ def settings_page() -> str:
         if isinstance(section, type) and issubclass(section, BaseModel):
             parts += [f"## `{name}`", (section.__doc__ or "").strip()]
             parts.append(_table(section, lambda key, name=name: short.get((name, key), "")))
+            for key, inner in section.model_fields.items():
+                nested = inner.annotation
+                if isinstance(nested, type) and issubclass(nested, BaseModel):
+                    parts += [f"### `{name}.{key}`", (nested.__doc__ or "").strip(), _table(nested)]
     parts += [
         "## `models`",
         "Public model names (or patterns with `*`), each with its deployments: "
@@ -52,6 +57,10 @@ def settings_page() -> str:
         "### A deployment",
         (DeploymentSettings.__doc__ or "").strip(),
         _table(DeploymentSettings),
+        "### A last resort",
+        f"{(LastResortSettings.__doc__ or '').strip()} "
+        "See [last resorts](../how-to/when-upstreams-fail.md#last-resorts).",
+        _table(LastResortSettings),
         "### `mock` of a deployment",
         (MockSettings.__doc__ or "").strip(),
         _table(MockSettings),
@@ -145,6 +154,7 @@ def cli_page() -> str:
         *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
         *(["tenants", name] for name in ("create", "list", "disable", "enable")),
         *([kind, name] for kind in ("limits", "budgets") for name in ("list", "add", "remove")),
+        *(["cache", name] for name in ("show", "clear")),
         ["usage"],
         ["reconcile"],
         ["doctor"],

@@ -4,6 +4,7 @@
 """
 
 import random
+from collections.abc import Awaitable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -53,6 +54,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .identity.jwt import TokenVerifier
+    from .store.answers.redis import RedisAnswers
     from .store.counters.redis import RedisCounters
 
 LOG_NAME = "gateway.jsonl"
@@ -84,6 +86,7 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
             [
                 cache(table, parts.cache, cache_rules(settings), parts.clock, settings.llm.timeout_seconds),
                 embedding_cache(table, parts.cache, cache_rules(settings), parts.clock),
+                *_semantic(settings, parts, table),
             ]
             if settings.cache.enabled
             else []
@@ -93,6 +96,56 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
         if settings.resilience.enabled
         else routing(table, parts.luck),
     ]
+
+
+def _semantic(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
+    """The semantic cache, where it is switched on. What it asks for itself are calls of the caller's tenant, without
+    the policies that speak to a client."""
+    section, semantic = settings.cache.semantic, parts.cache.semantic
+    if not section.enabled or semantic is None:
+        return []
+    from .caching.semantic.asking import embedding_by, judging_by
+    from .caching.semantic.opening import semantic_rules
+    from .policies.semantic_cache import semantic_cache
+
+    retries = (
+        resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
+        if settings.resilience.enabled
+        else routing(table, parts.luck)
+    )
+    handle = limits(table, parts.desk.admission)(retries(provider_call))
+    handle = recording(parts.desk.ledger, parts.clock)(handle)
+
+    def ask(cause: Call, operation: Operation, body: bytes) -> Awaitable[Reply]:
+        return handle(errand(cause, operation, body, parts))
+
+    embed = semantic.embed or embedding_by(ask, section.embeddings_model or "")
+    judge = judging_by(ask, section.judge_model) if section.judge_model is not None else None
+    rules = semantic_rules(section)
+    return [semantic_cache(table, parts.cache, semantic, embed, judge, rules, cache_rules(settings), parts.clock)]
+
+
+def errand(cause: Call, operation: Operation, body: bytes, parts: "Parts") -> Call:
+    """A call that the gateway makes on behalf of another: the same tenant's, in the same trace."""
+    return Call(
+        operation=operation,
+        body=body,
+        view=DIALECTS[operation].view(body),
+        request_id=parts.ids.request_id(),
+        trace_id=cause.trace_id,
+        span_id=parts.ids.span_id(),
+        parent_span_id=cause.span_id,
+        trace_flags=cause.trace_flags,
+        tracestate=cause.tracestate,
+        started_at_s=parts.clock.now_s(),
+        started_s=parts.clock.monotonic_s(),
+        tenant=cause.tenant,
+        key_id=cause.key_id,
+        prompt_version=cause.prompt_version,
+        release_id=cause.release_id,
+        tags=cause.tags,
+        priority=cause.priority,
+    )
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +164,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     tokens: "TokenVerifier | None"
     shared_counters: "RedisCounters | None"
     """The desk's counters, where they are in Redis."""
+    shared_answers: "RedisAnswers | None"
+    """The cache's answers, where they are in Redis."""
 
 
 class Stack:
@@ -138,6 +193,7 @@ class Stack:
         log = _request_log(settings, clock, metrics)
         prices = build_prices(settings)
         shared_counters = _shared_counters(settings, clock)
+        shared_answers = _shared_answers(settings, clock)
         self.settings = settings
         probe_rules(settings)
         self.parts = Parts(
@@ -159,14 +215,17 @@ class Stack:
                 queue=settings.limits.queue,
             ),
             fleet=Fleet(),
-            cache=Cache(_answers(settings, clock)),
+            cache=Cache(shared_answers or _answers(settings, clock)),
             keyring=keyring,
             tokens=tokens,
             shared_counters=shared_counters,
+            shared_answers=shared_answers,
         )
+        if shared_answers is not None:
+            shared_answers.on_words = self.parts.cache.let_off
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
         self._set_out(settings, self.table, prices)
-        self._open_cache(settings)
+        self._open_cache(settings, self.table)
         self.handler = self._pipeline(settings, self.table)
 
     def reload(self, settings: Settings) -> list[str]:
@@ -178,7 +237,7 @@ class Stack:
         probe_rules(settings)
         table = ModelTable(build_models(settings, self.parts.clock, self.parts.transport))
         prices = build_prices(settings)
-        self._open_cache(settings)
+        self._open_cache(settings, table)
         self._set_out(settings, table, prices)
         self.parts.desk.reload(prices, rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
@@ -202,8 +261,13 @@ class Stack:
 
         self.parts.fleet.set_out(table.models, resilience_rules(settings), clock.monotonic_s(), price_of)
 
-    def _open_cache(self, settings: Settings) -> None:
+    def _open_cache(self, settings: Settings, table: ModelTable) -> None:
         known = self.parts.cache
+        if settings.cache.semantic.enabled:
+            from .caching.semantic.opening import open_semantic
+
+            section, enabled = settings.cache.semantic, settings.cache.enabled
+            known.semantic = open_semantic(section, known.semantic, cache_enabled=enabled, find=table.find)
         if settings.cache.enabled and known.fingerprints is None:
             known.fingerprints = Fingerprints(_pepper(settings, Database(settings.database.url).folder)[:64])
         if isinstance(known.answers, LocalAnswers):
@@ -270,10 +334,14 @@ class Stack:
 
     async def aclose(self) -> None:
         """Flush the log and close every connection."""
+        if self.parts.cache.semantic is not None:
+            await self.parts.cache.semantic.aclose()
         await self.parts.desk.usher.aclose()
         await self.parts.log.aclose()
         if self.parts.shared_counters is not None:
             await self.parts.shared_counters.aclose()  # what they have been told the journal need not keep
+        if self.parts.shared_answers is not None:
+            await self.parts.shared_answers.aclose()
         self.parts.desk.ledger.close()
         await self.parts.transport.aclose()
 
@@ -342,7 +410,14 @@ def check(settings: Settings) -> list[Model]:
     open_tokens(settings, Keyring(b""))
     build_rules(settings)
     probe_rules(settings)
-    return build_models(settings, SystemClock(), Transport())
+    models = build_models(settings, SystemClock(), Transport())
+    if settings.cache.semantic.enabled:
+        from .caching.semantic.opening import check_semantic
+
+        check_semantic(
+            settings.cache.semantic, cache_enabled=settings.cache.enabled, find=ModelTable(models).find
+        )
+    return models
 
 
 def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDirectory:
@@ -432,6 +507,15 @@ def cache_rules(settings: Settings) -> CacheRules:
 
 def _answers(settings: Settings, clock: Clock) -> LocalAnswers:
     return LocalAnswers(settings.cache.max_entries, settings.cache.max_megabytes * 1_000_000, clock.now_s)
+
+
+def _shared_answers(settings: Settings, clock: Clock) -> "RedisAnswers | None":
+    """Answers in Redis where there is one; without, its library is not imported either."""
+    if settings.redis.url is None:
+        return None
+    from .store.answers.redis import RedisAnswers
+
+    return RedisAnswers(settings.redis, now_s=clock.now_s, monotonic_s=clock.monotonic_s)
 
 
 def _shared_counters(settings: Settings, clock: Clock) -> "RedisCounters | None":

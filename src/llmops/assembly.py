@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .app import Stack, build_rules, open_identity, open_log, open_sharing, open_tokens, overload_rules, probe_rules
+from .caching.census import cache_figures
 from .config import default_file, load_settings
 from .dialects.registry import CONVERSATIONAL, DIALECTS
 from .gateway.access import Access
@@ -113,7 +114,7 @@ def build_gateway(
     usage = UsageDirectory(identity.database, parts.log.path)
     ingester = usage.ingester()
     seeder = Seeder(lambda: parts.desk.rules.rules, usage.sums, parts.desk.counters, parts.clock.now_s)
-    shared, sharing = parts.shared_counters, open_sharing(stack)
+    shared, answers, sharing = parts.shared_counters, parts.shared_answers, open_sharing(stack)
     if shared is not None:
         shared.on_empty = seeder.seed
 
@@ -136,8 +137,15 @@ def build_gateway(
         log = parts.log
         health = census(parts.fleet, parts.clock.monotonic_s()) if stack.settings.resilience.enabled else None
         return parts.metrics.snapshot(
-            log_written=log.written, log_dropped=log.dropped, log_waiting=log.waiting, health=health
+            log_written=log.written,
+            log_dropped=log.dropped,
+            log_waiting=log.waiting,
+            cache=cache_figures(parts.cache),
+            health=health,
         )
+
+    def answer_problems() -> list[str]:
+        return answers.problems() if answers is not None and stack.settings.cache.enabled else []
 
     async def share_metrics() -> None:
         if workers is not None:
@@ -171,6 +179,7 @@ def build_gateway(
             *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
             Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
             *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
+            *([Service(answers.start, answers.aclose, answer_problems)] if answers is not None else []),
             *([Service(sharing.start, sharing.aclose, sharing.problems)] if sharing is not None else []),
             Service(share_metrics, stack.aclose, stack.degradations),
             Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
@@ -217,7 +226,14 @@ def build_gateway(
         lifecycle=lifecycle,
         get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
         control_plane=ControlPlane(
-            stack, access, identity, rules, usage, seeder.comparison, grace_s=settings.auth.rotation_grace_seconds
+            stack,
+            access,
+            identity,
+            rules,
+            usage,
+            seeder.comparison,
+            cache=parts.cache,
+            grace_s=settings.auth.rotation_grace_seconds,
         ),
         openai_dialect=DIALECTS["chat"],
         anthropic_dialect=DIALECTS["messages"],

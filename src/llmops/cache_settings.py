@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .semantic_settings import SemanticSettings
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,3 +23,4 @@ class CacheSettings(_Section):
         le=31_536_000,
         description="How long after that an answer is still kept for the last resort `stale`.",
     )
+    semantic: SemanticSettings = SemanticSettings()

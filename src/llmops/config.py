@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from .errors import ConfigError
 from .jwt_settings import JwtIssuerSettings
+from .last_resort_settings import LastResortSettings
 from .price_settings import PriceSettings
 from .rule_settings import BudgetSettings, LimitRuleSettings
 from .settings import DeploymentSettings, ModelSettings, Settings
@@ -225,6 +226,8 @@ def _keys_beside(path: list[str]) -> list[str]:
             model = JwtIssuerSettings
         elif step == "deployments":
             model = DeploymentSettings
+        elif step == "last_resorts":
+            model = LastResortSettings
         elif step in ("prices", "price"):
             model = PriceSettings
         elif step == "rules":

@@ -87,7 +87,12 @@ class PoolSettings(_Section):
     minimum: int = Field(4, ge=1, le=1_000_000, description="Places that it never falls below.")
     maximum: int = Field(2048, ge=1, le=1_000_000, description="Places that it never grows beyond.")
     decrease: float = Field(0.7, gt=0, lt=1, description="What is left of them after a 429 or 503.")
-    per_tenant: int | None = Field(None, ge=1, le=1_000_000, description="Places of each tenant; default: not bounded.")
+    per_tenant: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Calls under way of each tenant: a short form of a rule in `limits.rules`; default: not bounded.",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> "PoolSettings":
@@ -101,11 +106,19 @@ class PoolSettings(_Section):
 class OverloadSettings(_Section):
     """When this process refuses calls, the lowest priority first, because it has too much to do."""
 
-    max_lag_seconds: float = Field(0.05, ge=0.005, le=10, description="Lag of the event loop that is too much…")
-    patience_seconds: float = Field(1.0, ge=0, le=60, description="…when it lasts this long.")
+    max_lag_seconds: float = Field(0.01, ge=0.002, le=10, description="Average lag of the event loop that is too much…")
+    patience_seconds: float = Field(0.3, ge=0, le=60, description="…when it lasts this long.")
     max_memory_share: float = Field(0.85, ge=0.1, le=1, description="Resident share of the memory limit.")
     max_calls: int | None = Field(None, ge=1, le=1_000_000, description="Calls under way; default: not bounded.")
     reserved_share: float = Field(0.2, ge=0, le=0.9, description="Share of `max_calls` for high priority alone.")
+
+
+class ProbeSettings(_Section):
+    """Calls that are made only to find out whether a deployment that is left alone is back. They cost money."""
+
+    enabled: bool = Field(False, description="Off: nothing is ever sent just to find out.")
+    per_hour: int = Field(12, ge=1, le=3600, description="Most probes in any hour, divided among the workers.")
+    timeout_seconds: float = Field(30.0, gt=0, le=600, description="How long one is waited for.")
 
 
 class ResilienceSettings(_Section):
@@ -116,3 +129,4 @@ class ResilienceSettings(_Section):
     breaker: BreakerSettings = BreakerSettings()
     pools: PoolSettings = PoolSettings()
     overload: OverloadSettings = OverloadSettings()
+    probes: ProbeSettings = ProbeSettings()

@@ -17,6 +17,7 @@ from .price_settings import PriceSettings
 from .redis_settings import RedisSettings
 from .resilience_settings import ResilienceSettings, StrategyName
 from .rule_settings import BudgetSettings, LimitRuleSettings
+from .trace_settings import TraceSettings
 
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
 PresetName = Literal["openai", "vllm", "ollama", "tgi", "llamacpp", "openrouter", "groq", "mistral", "deepseek"]
@@ -271,6 +272,7 @@ class Settings(_Section):
     resilience: ResilienceSettings = ResilienceSettings()
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
+    traces: TraceSettings = TraceSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()

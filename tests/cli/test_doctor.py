@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from llmops.cli.checks import Finding, examine
+from llmops.cli.checks.configuration import check_configuration
 from llmops.cli.checks.machine import check_clock, check_log_folder, check_packages
 from llmops.cli.checks.network import check_port, check_upstream
 from llmops.providers.transport import Origin
@@ -128,3 +129,19 @@ def test_a_running_gateway_on_the_port_is_fine(tmp_path: Path) -> None:
         asked = llmops("doctor", "--json", folder=tmp_path, env={"LLMOPS_SERVER__PORT": str(port)})
     said = [found["meaning"] for found in json.loads(asked.stdout)["findings"] if found["what"] == "port"]
     assert len(said) == 1 and f"(pid {server.process.pid})" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("cache", "because"),
+    [
+        ("{enabled: false, stale_seconds: 9}", "cache.enabled"),
+        ("{enabled: true}", "cache.stale_seconds"),
+        ("{enabled: true, stale_seconds: 9}", None),
+    ],
+)
+def test_a_last_resort_that_never_has_an_answer_is_told(cache: str, because: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"cache: {cache}\nmodels: {{m: {{deployments: [{{provider: mock}}], last_resorts: [stale]}}}}\n")
+    _, _, findings = check_configuration(file)
+    told = [found.meaning for found in findings if found.verdict == "warning"]
+    assert [because in meaning for meaning in told] == ([] if because is None else [True])

@@ -50,10 +50,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def test_the_life_of_a_key(tmp_path: Path) -> None:
     assert "no keys" in llmops("keys", "list", folder=tmp_path).stderr
-    key = create(tmp_path, "bot", "--model", "gpt-*", "--operation", "chat", "--expires-days", "30")
+    key = create(tmp_path, "bot", "--model", "gpt-*", "--operation", "chat", "--expires-days", "30", "--timeout", "2.5")
     (shown,) = listed(tmp_path)
     assert (shown["id"], shown["name"], shown["role"], shown["state"]) == (id_of(key), "bot", "caller", "active")
-    assert (shown["models"], shown["operations"]) == (["gpt-*"], ["chat"])
+    assert (shown["models"], shown["operations"], shown["timeout_seconds"]) == (["gpt-*"], ["chat"], 2.5)
 
     rotated = llmops("keys", "rotate", id_of(key), "--grace-seconds", "5", "--json", folder=tmp_path)
     assert (

@@ -60,6 +60,11 @@ def write(conversation: Conversation) -> tuple[dict[str, Any], list[str]]:
 # --- view and patch ---------------------------------------------------------------------------------------------
 
 
+def test_view_sees_what_prompts_have_in_common() -> None:
+    assert DIALECT.view(body(prompt_cache_key="k")).cache_key == "k"
+    assert DIALECT.view(body()).cache_key is None
+
+
 def test_view_sees_what_policies_need() -> None:
     seen = DIALECT.view(
         body(

@@ -28,7 +28,7 @@ from llmops.dialects.conversation import (
     UsageReported,
 )
 from llmops.dialects.sse import Event, EventParser
-from llmops.errors import UpstreamBroken, UpstreamUnavailable
+from llmops.errors import UpstreamBroken, UpstreamCredential, UpstreamError, UpstreamRateLimited, UpstreamUnavailable
 from llmops.types import NO_USAGE, Call, Outcome, RequestView, Usage
 
 DIALECT = ChatDialect()
@@ -219,6 +219,23 @@ def test_an_error_event_is_raised(data: bytes) -> None:
     for feed in (lambda event: DIALECT.tap_stream(a_call(), Outcome()).feed([event]), DIALECT.stream_reader().feed):
         with pytest.raises(UpstreamUnavailable, match="boom"):
             feed(Event(data))
+
+
+CODES: list[tuple[bytes, type[UpstreamError], int]] = [
+    (b'{"error":{"message":"sk-1","type":"insufficient_quota","code":null}}', UpstreamCredential, 429),
+    (b'{"error":{"message":"sk-1","type":"x","code":"insufficient_quota"}}', UpstreamCredential, 429),
+    (b'{"error":{"message":"sk-1","type":["insufficient_quota"],"code":"billing_hard_limit_reached"}}',
+     UpstreamCredential, 429),
+    (b'{"error":{"message":"sk-1","code":"invalid_api_key"}}', UpstreamCredential, 401),
+    (b'{"error":{"message":"slow","code":"rate_limit_exceeded"}}', UpstreamRateLimited, 429),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "kind", "status"), CODES)
+def test_an_error_event_is_what_its_code_says(data: bytes, kind: type[UpstreamError], status: int) -> None:
+    with pytest.raises(kind) as caught:
+        DIALECT.tap_stream(a_call(), Outcome()).feed([Event(data)])
+    assert caught.value.upstream_status == status and "sk-1" not in caught.value.message
 
 
 @pytest.mark.parametrize(

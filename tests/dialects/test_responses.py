@@ -94,6 +94,10 @@ def events_of(stream: bytes) -> list[dict[str, Any]]:
 # --- view and patch ---------------------------------------------------------------------------------------------
 
 
+def test_view_sees_what_prompts_have_in_common() -> None:
+    assert DIALECT.view(request(input="x", prompt_cache_key="k")).cache_key == "k"
+
+
 def test_view_shows_instructions_then_every_input_item() -> None:
     items = [
         {"role": "user", "content": "héllo"},

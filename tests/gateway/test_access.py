@@ -322,6 +322,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("POST", "/api/keys", {"name": "n", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ("POST", "/api/keys", {"name": "n", "expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
     ("POST", "/api/keys", {"name": "n", "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+    ("POST", "/api/keys", {"name": "n", "timeout_seconds": 0}, "timeout_seconds"),
+    ("POST", "/api/keys", {"name": "n", "timeout_seconds": 3601}, "timeout_seconds"),
     ("POST", "/api/tenants", {"id": "Not Plain"}, "id"),
     ("POST", "/api/tenants", {"id": "x", "name": "\x1b[31m"}, "name"),
     ("PATCH", "/api/tenants/acme", {"disabled": "perhaps"}, "disabled"),

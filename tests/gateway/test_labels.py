@@ -41,6 +41,11 @@ def test_tags(header: bytes, tags: dict[str, str]) -> None:
     assert labelled({b"x-llmops-tags": header}).tags == tags
 
 
+def test_last_resorts_may_be_refused() -> None:
+    assert labelled({}).may_degrade
+    assert not labelled({b"x-llmops-degrade": b" NEVER"}).may_degrade
+
+
 @pytest.mark.parametrize("priority", ["low", "normal", "high"])
 def test_the_priority(priority: str) -> None:
     assert labelled({b"x-llmops-priority": priority.upper().encode() + b" "}).priority == priority
@@ -65,6 +70,8 @@ def test_the_priority(priority: str) -> None:
         ({b"x-llmops-tags": b",".join(b"t%d=v" % n for n in range(11))}, "holds 11 tags; at most 10 are kept"),
         ({b"x-llmops-priority": b"urgent"}, "must be low, normal or high, not b'urgent'"),
         ({b"x-llmops-priority": b"\xff"}, "must be low, normal or high"),
+        ({b"x-llmops-degrade": b"always"}, "x-llmops-degrade must be never, or not there; it is b'always'"),
+        ({b"x-llmops-degrade": b""}, "x-llmops-degrade must be never"),
     ],
 )
 def test_nonsense_is_refused_and_never_dropped(headers: dict[bytes, bytes], message: str) -> None:

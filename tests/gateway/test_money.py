@@ -232,3 +232,19 @@ async def test_a_ledger_that_cannot_be_written(when: str, status: int, settings:
         assert "journal cannot be written" in json.dumps((await gateway.get("/health")).json())
         assert [line["status"] for line in await gateway.records()] == [status]
         assert (await gateway.status())["ledger"]["open"] == 0
+
+
+async def test_an_attempt_of_unknown_fate_before_a_success_is_charged_its_prompt(settings: Build) -> None:
+    """Garbage under a 200 was worked for; a 503 was not, and is free."""
+    price = {"price": {"input": 1, "output": 3}, "provider": "openai", "preset": "vllm"}
+    good = answering(200, body(usage(7, 5)))
+    for first, in_doubt in ((answering(200, b"<html>"), True), (answering(503, {"error": {"message": "no"}}), False)):
+        async with Upstream(first) as bad, Upstream(good) as sound:
+            models = {"m": [{**price, "base_url": f"{each.url}/v1"} for each in (bad, sound)]}
+            async with Gateway(settings(models, resilience={})) as gateway:
+                assert (await gateway.post("/v1/chat/completions", CHAT)).status == 200
+                record = (await gateway.records())[-1]
+        tokens = record["token_usage"]
+        assert (record["attempts"], len(record["failed_attempts"]), tokens["completion"]) == (2, 1, 5)
+        assert (tokens["prompt"] > 7, tokens["source"]) == (in_doubt, "estimated" if in_doubt else "provider")
+        assert record["cost_nanousd"] == tokens["prompt"] * INPUT + 5 * OUTPUT

@@ -75,6 +75,20 @@ async def test_a_key_as_it_was_asked_for(open_directory: Callable[[], IdentityDi
     assert not await opens(running, credential, clock)
 
 
+async def test_the_time_of_a_key_is_kept_through_a_rotation_and_reaches_a_running_gateway(
+    open_directory: Callable[[], IdentityDirectory], clock: ManualClock
+) -> None:
+    registry, running = open_directory().registry, open_directory()
+    registry.create_key(name="first")
+    await running.refresher.refresh()  # what follows is read as a change
+    clock.advance(1)
+    key, _ = registry.create_key(name="n", timeout_s=2.5)
+    rotated, credential = registry.rotate(key.id, 0)
+    await running.refresher.refresh()
+    assert running.keyring.identify(str(credential), clock.now_s()).timeout_s == rotated.timeout_s == 2.5
+    assert (show_key(registry.key(key.id))["timeout_seconds"], registry.keys()[0].timeout_s) == (2.5, None)
+
+
 def test_a_secret_is_stored_nowhere(registry: KeyRegistry, database: Database) -> None:
     key, credential = registry.create_key(name="n")
     assert credential.secret not in f"{registry.keys()} {show_key(key)}"
@@ -205,6 +219,11 @@ BAD_KEYS = [
     ({"expires_at_s": float("inf")}, "expires_at"),
     ({"expires_at_s": float("nan")}, "expires_at"),
     ({"expires_at_s": 253_402_300_800.0}, "expires_at"),
+    ({"timeout_s": 0.0}, "timeout_seconds"),
+    ({"timeout_s": -1.0}, "timeout_seconds"),
+    ({"timeout_s": 3600.5}, "timeout_seconds"),
+    ({"timeout_s": float("nan")}, "timeout_seconds"),
+    ({"timeout_s": float("inf")}, "timeout_seconds"),
 ]
 
 

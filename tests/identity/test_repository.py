@@ -57,6 +57,7 @@ def test_every_way_to_read_gives_the_same_keys(repository: IdentityRepository) -
     narrow, _ = a_key(
         "editor", operations=("chat", "embeddings"), models=("gpt-*", "ü"), expires_at_s=NOW_S + 1.5,
         revoked_at_s=NOW_S, previous_digest=b"\0" * 32, previous_until_s=NOW_S + 2,
+        timeout_s=1.5,
     )  # fmt: skip
     for key in (plain, narrow):
         repository.add_key(key)

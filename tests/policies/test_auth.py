@@ -80,3 +80,12 @@ async def test_a_change_of_the_keys_holds_from_the_next_call_on() -> None:
     ring.replace([other], [])
     with pytest.raises(Unauthenticated):
         await ask(ring, a_call(credential=str(credential)))
+
+
+@pytest.mark.parametrize(("asked_s", "bound_s"), [(None, 3.0), (10.0, 3.0), (1.0, 1.0)])
+async def test_the_time_of_a_key_bounds_its_calls_and_its_caller_may_ask_for_less(
+    asked_s: float | None, bound_s: float
+) -> None:
+    key, credential = a_key(timeout_s=3.0)
+    (call,) = await ask(ring_of(key), a_call(credential=str(credential), timeout_s=asked_s))
+    assert call.timeout_s == bound_s

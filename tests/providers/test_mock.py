@@ -10,9 +10,9 @@ import pytest
 from llmops.clock import SystemClock
 from llmops.dialects.registry import CONVERSATIONAL, DIALECTS
 from llmops.dialects.sse import EventParser
-from llmops.errors import InvalidRequest, UpstreamUnavailable
+from llmops.errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
 from llmops.providers.mock import MockOptions, MockProvider
-from llmops.types import Call, Deployment, Operation, Reply
+from llmops.types import Call, Deployment, Operation, Reply, Timeouts
 
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 SAME: dict[Operation, dict[str, Any]] = {
@@ -38,7 +38,9 @@ def a_mock(**options: Any) -> MockProvider:
     )
 
 
-async def ask(mock: MockProvider, body: dict[str, Any], operation: Operation = "chat") -> Reply:
+async def ask(
+    mock: MockProvider, body: dict[str, Any], operation: Operation = "chat", timeouts: Timeouts | None = None
+) -> Reply:
     raw = json.dumps(body).encode()
     return await mock.send(
         Call(
@@ -52,6 +54,7 @@ async def ask(mock: MockProvider, body: dict[str, Any], operation: Operation = "
             started_s=0,
             deployment=Deployment(name="d", provider=mock, model=None),
             keep_text=True,
+            timeouts=timeouts,
         )
     )
 
@@ -258,6 +261,32 @@ async def test_latency_comes_before_the_first_token_and_speed_after_it() -> None
     began = time.perf_counter()
     await ask(a_mock(reply="a b c d e f", tokens_per_second=100), CHAT)
     assert time.perf_counter() - began > 0.055
+
+
+@pytest.mark.parametrize(
+    ("options", "limits", "wish"),
+    [
+        ({"latency_ms": 60_000}, Timeouts(first_byte_s=0.02), {}),
+        ({"latency_ms": 60_000}, Timeouts(total_s=0.02), {"stream": True}),
+        ({"tokens_per_second": 0.01}, Timeouts(total_s=0.02), {}),
+    ],
+)
+async def test_being_slow_it_obeys_the_limits_of_the_call(
+    options: dict[str, Any], limits: Timeouts, wish: dict[str, Any]
+) -> None:
+    with pytest.raises(UpstreamTimeout):
+        await ask(a_mock(**options), {**CHAT, **wish}, timeouts=limits)
+
+
+async def test_a_slow_stream_ends_at_the_limit_of_the_whole_with_what_it_had() -> None:
+    mock = a_mock(reply="a b c d e f", tokens_per_second=20)
+    reply = await ask(mock, {**CHAT, "stream": True}, timeouts=Timeouts(total_s=0.12))
+    assert reply.stream is not None
+    await anext(reply.stream)
+    with pytest.raises(UpstreamTimeout):
+        async for _ in reply.stream:
+            pass
+    assert reply.outcome.output_chars > 0
 
 
 async def test_a_stream_that_is_closed_says_no_more() -> None:

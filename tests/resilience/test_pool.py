@@ -1,10 +1,10 @@
-"""Pools: an upstream's own, which finds its size, and those of tenants."""
+"""Pools: an upstream's places, whose number is found out."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmops.resilience.pool import AdaptivePool, TenantPools
+from llmops.resilience.pool import AdaptivePool
 from llmops.resilience.rules import PoolRules
 
 RULES = PoolRules()
@@ -27,11 +27,29 @@ def test_the_first_complaint_cuts_what_was_under_way_or_the_initial_size(in_use:
     for _ in range(in_use):
         pool.enter()
     pool.refuse(0.0, 1.0)
+    assert pool.size == 2048, "one alone says nothing"
+    pool.refuse(0.0, 1.0)
     assert pool.size == pytest.approx(size)
+
+
+def test_a_refusal_now_and_then_takes_no_places() -> None:
+    """Ten answers forgive one refusal; more of them do not."""
+    pool = AdaptivePool(RULES)
+    for number in range(200):
+        pool.refuse(number, number)
+        for _ in range(10):
+            pool.succeed()
+    assert pool.size == 2048
+    for number in range(200, 300):
+        pool.refuse(number, number)
+        for _ in range(5):
+            pool.succeed()
+    assert pool.size < 20
 
 
 def test_one_cut_in_a_round_trip() -> None:
     pool = AdaptivePool(RULES)
+    pool.refuse(0.0, 1.0)
     pool.refuse(0.0, 1.0)
     size = pool.size
     for _ in range(50):
@@ -48,11 +66,27 @@ def test_it_never_falls_below_the_minimum() -> None:
     assert pool.size == 4.0 and filled(pool) == 4
 
 
-def test_a_round_of_successes_adds_one_place_and_only_where_places_are_used() -> None:
+def test_a_pool_that_was_cut_while_nobody_needed_it_recovers() -> None:
+    """Or the next rush would meet the minimum."""
     pool = AdaptivePool(RULES)
+    pool.enter()
+    for number in range(40):
+        pool.refuse(number, number)
+    assert pool.size == 4.0
+    for _ in range(3000):
+        pool.succeed()
+    assert pool.size == pytest.approx(64, abs=0.1)
+
+
+def test_a_round_of_successes_adds_one_place_and_only_where_places_are_used() -> None:
+    pool = AdaptivePool(PoolRules(initial=40))
+    for _ in range(64):
+        pool.enter()
+    pool.refuse(0.0, 0.0)
     pool.refuse(0.0, 0.0)
     size = pool.size
-    pool.enter()
+    for _ in range(63):
+        pool.leave()
     for _ in range(100):
         pool.succeed()
     assert pool.size == size
@@ -84,16 +118,3 @@ def test_in_use_and_size_stay_within_bounds(steps: list[str]) -> None:
         elif step == "refuse":
             pool.refuse(now_s, now_s)
         assert pool.in_use == inside and 2 <= pool.size <= 6
-
-
-def test_tenants_have_places_of_their_own_and_leave_nothing_behind() -> None:
-    pools = TenantPools(2, {"large": 3, "none": 0})
-    assert [pools.enter("a") for _ in range(3)] == [True, True, False]
-    assert [pools.enter("large") for _ in range(4)] == [True, True, True, False]
-    assert not pools.enter("none") and pools.enter("b")
-    pools.leave("a")
-    assert pools.in_use("a") == 1 and pools.enter("a")
-    for tenant in ("a", "a", "large", "large", "large", "b"):
-        pools.leave(tenant)
-    assert pools._in_use == {}
-    assert all(TenantPools().enter("anybody") for _ in range(1000))

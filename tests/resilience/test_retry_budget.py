@@ -42,6 +42,19 @@ def test_at_total_failure_amplification_stays_below_a_fifth(per_second: float) -
     assert attempts / calls < 1.2
 
 
+@given(st.lists(st.tuples(st.sampled_from(["call", "take", "look"]), st.floats(0, 4)), max_size=60))
+def test_what_is_left_can_be_read_without_touching_it(steps: list[tuple[str, float]]) -> None:
+    budget, now_s = RetryBudget(TIRELESS, 0.0), 0.0
+    for step, pause_s in steps:
+        now_s += pause_s
+        if step == "call":
+            budget.call(now_s)
+        elif step == "take":
+            budget.take(now_s)
+        left = budget.left(now_s)
+        assert left == budget.left(now_s) == pytest.approx(budget.credits(now_s))
+
+
 def test_one_failed_attempt_in_five_can_be_lived_with_for_ever() -> None:
     budget, luck = RetryBudget(TIRELESS, 0.0), random.Random(1)
     real = RetryBudget(RetryRules(), 0.0)

@@ -1,5 +1,7 @@
 """What is charged for each way a call can end."""
 
+from typing import Any
+
 import pytest
 
 from llmops.errors import (
@@ -20,10 +22,11 @@ from llmops.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from llmops.providers.transport import ConnectTimeout
 from llmops.spend.estimate import Estimate
-from llmops.spend.settlement import used
+from llmops.spend.settlement import fate_is_unknown, used
 from llmops.telemetry.record import FinishedCall
-from llmops.types import NO_USAGE, Outcome, Reply, Usage
+from llmops.types import NO_USAGE, FailedAttempt, Outcome, Reply, Usage
 from tests.spend.till import a_call, answer, uncounted
 
 ESTIMATE = Estimate(100, 50, 45_000)
@@ -109,6 +112,59 @@ def test_what_earlier_attempts_used_is_charged_whatever_became_of_the_last() -> 
 
     assert last(UpstreamUnavailable("503")) == spent
     assert last(UpstreamTimeout("late")) == Usage(prompt=130, completion=70, cached=10, source="estimated")
+
+
+# --- attempts that failed on the way ----------------------------------------------------------------------------
+
+
+def attempt(number: int, *, in_doubt: bool) -> FailedAttempt:
+    return FailedAttempt(number=number, deployment="d", error_type="x", status=None, latency_s=1.0, in_doubt=in_doubt)
+
+
+def after(*doubts: bool, more: int = 1, **end: Any) -> Usage:
+    """The usage of a call whose first attempts failed so, and that made ``more`` after them."""
+    failed = tuple(attempt(number, in_doubt=doubt) for number, doubt in enumerate(doubts, 1))
+    call = a_call(attempts=len(doubts) + more, failed=failed)
+    return used(FinishedCall(call=call, ended_s=1.0, **end), ESTIMATE)
+
+
+def test_an_attempt_of_unknown_fate_costs_its_prompt_once_also_where_another_succeeded() -> None:
+    assert after(False, False, reply=answer(7, 5)) == Usage(prompt=7, completion=5)
+    assert after(True, False, True, reply=answer(7, 5)) == Usage(prompt=207, completion=5, source="estimated")
+
+
+def test_the_last_attempt_is_charged_as_ever_and_not_twice() -> None:
+    late = UpstreamTimeout("late")
+    assert after(True, more=0, error=late) == ESTIMATED
+    assert after(True, True, more=0, error=late) == Usage(prompt=200, completion=50, source="estimated")
+    refused = UpstreamUnavailable("503", upstream_status=503)
+    assert after(True, False, more=0, error=refused) == Usage(prompt=100, source="estimated")
+
+
+def test_a_caller_that_leaves_between_attempts_leaves_nothing_under_way() -> None:
+    left = ClientDisconnected("left")
+    assert after(False, more=0, error=left) == NO_USAGE
+    assert after(False, more=1, error=left) == ESTIMATED
+    assert after(True, more=1, error=left) == Usage(prompt=200, completion=50, source="estimated")
+
+
+@pytest.mark.parametrize(
+    ("error", "in_doubt"),
+    [
+        (UpstreamTimeout("silence"), True),
+        (UpstreamBroken("cut"), True),
+        (UpstreamBroken("garbage", upstream_status=200), True),
+        (UpstreamTimeout("said so", upstream_status=504), False),
+        (UpstreamBroken("redirect", upstream_status=307), False),
+        (ConnectTimeout("no connection"), False),
+        (UpstreamUnreachable("no connection"), False),
+        (UpstreamUnavailable("an error in its stream", upstream_status=200), False),
+        (UpstreamRateLimited("429", upstream_status=429), False),
+        (None, False),
+    ],
+)
+def test_the_fate_of_what_was_sent_and_not_refused_is_unknown(error: LLMOpsError | None, in_doubt: bool) -> None:
+    assert fate_is_unknown(error) is in_doubt
 
 
 def test_counting_tokens_is_free() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmops.settings import Settings
-from llmops.telemetry.metrics import LATENCY_BUCKETS_S, Histogram, Metrics, Snapshot, exposition, merge
+from llmops.telemetry.exposition import exposition
+from llmops.telemetry.metrics import LATENCY_BUCKETS_S, Histogram, Metrics, Snapshot, merge
 from llmops.telemetry.record import record_of
 from llmops.telemetry.worker_metrics import WorkerMetrics
 from tests.fakes.gateway import CHAT, Gateway
@@ -161,3 +162,13 @@ def test_a_call_without_content_has_no_time_to_it() -> None:
     reply.outcome.first_content_s = None
     metrics.observe([record_of(finished(reply=reply), b"k" * 32)])
     assert b"llm_ttft_seconds_count" not in exposition(metrics.snapshot())
+
+
+def test_what_was_shed_is_counted_by_priority_and_sign_and_adds_up_over_workers() -> None:
+    workers = [Metrics(), Metrics()]
+    for metrics in workers:
+        metrics.shed("low", "lag")
+    workers[0].shed("normal", "memory")
+    found = samples(exposition(merge(metrics.snapshot() for metrics in workers)))
+    assert found["llmops_calls_shed_total", (("priority", "low"), ("sign", "lag"))] == 2
+    assert found["llmops_calls_shed_total", (("priority", "normal"), ("sign", "memory"))] == 1

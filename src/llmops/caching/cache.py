@@ -3,16 +3,21 @@
 It outlives a reload.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ..store.answers.answers import Answers
-from ..store.answers.labels import Labels
-from ..types import Call
 from ..store.answers.labels import Labels, Selector
+from ..types import Call
 from .entry import Entry, Unreadable, read_entry, write_entry
 from .fingerprint import Fingerprints
 from .flight import Flight
 from .retrieval import RetrievalCache
+
+if TYPE_CHECKING:
+    from .semantic.semantic import Semantic
 
 
 class CacheRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +37,7 @@ class Cache:
         self.fingerprints: Fingerprints | None = None
         """Made when the cache is first switched on."""
         self.retrieval: RetrievalCache | None = None
+        self.semantic: Semantic | None = None
         self.flights: dict[bytes, Flight] = {}
         self.unreadable = 0
         """Entries that were damaged or of another version: each was a miss."""
@@ -41,10 +47,14 @@ class Cache:
     async def invalidate(self, selector: Selector) -> int | None:
         """As the store's; who asks afterwards does not get on a call either that began before."""
         count = await self.answers.invalidate(selector)
-        for key, flight in list(self.flights.items()):
-            if selector.selects(Labels.of(flight.call)):
-                del self.flights[key]
+        self.let_off([selector])
         return count
+
+    def let_off(self, selectors: Sequence[Selector]) -> None:
+        """Nobody gets on a call any more that began before these words."""
+        for key, flight in list(self.flights.items()):
+            if any(selector.selects(Labels.of(flight.call)) for selector in selectors):
+                del self.flights[key]
 
     def keep(self, call: Call, key: bytes, entry: Entry, rules: CacheRules) -> None:
         """Keep an answer to this call, unless it is too large."""
@@ -53,7 +63,8 @@ class Cache:
             self.too_large += 1
             return
         expires_s = entry.fresh_until_s + rules.stale_s
-        self.answers.put(key, data, Labels.of(call), began_s=call.started_at_s, expires_s=expires_s)
+        if expires_s > entry.stored_s:
+            self.answers.put(key, data, Labels.of(call), began_s=call.started_at_s, expires_s=expires_s)
 
     def read(self, data: bytes | None) -> Entry | None:
         """What the store gave, if it is an answer."""

@@ -66,7 +66,7 @@ class GatewayConnection(HttpToolsProtocol):
         GatewayResponse.take_over(cycle)
         refuse_at_once: RefuseAtOnce | None = getattr(app, "refuse_at_once", None)
         if refuse_at_once is not None and not self.pipeline:  # an answer here starts the next one of a pipeline
-            refusal = refuse_at_once(cycle.scope)
+            refusal = refuse_at_once(cast(Scope, cycle.scope))
             if refusal is not None:
                 cast(GatewayResponse, cycle).send_at_once(refusal)
                 return

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..caching.cache import Cache
 from ..identity.directory import IdentityDirectory
 from ..spend.rule_directory import RuleDirectory
 from ..spend.usage.directory import UsageDirectory
@@ -43,6 +44,7 @@ class ControlPlane:
         usage: UsageDirectory | None = None,
         compare_counters: Callable[[], CounterComparison] | None = None,
         *,
+        cache: Cache | None = None,
         grace_s: float,
     ) -> None:
         self._inventory = inventory
@@ -51,6 +53,7 @@ class ControlPlane:
         self._rules = rules
         self._usage = usage
         self._compare_counters = compare_counters
+        self._cache = cache
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -77,6 +80,7 @@ class ControlPlane:
             self._rules,
             self._usage,
             self._compare_counters,
+            cache=self._cache,
             grace_s=self._grace_s,
         )
 

@@ -63,8 +63,8 @@ class Shedder(Protocol):
 
 
 class DataPlane:
-    """Serves the hot routes. ``handler``, ``limits``, ``address`` and ``shedder`` may be exchanged while calls are under
-    way."""
+    """Serves the hot routes. ``handler``, ``limits``, ``address`` and ``shedder`` may be exchanged while calls are
+    under way."""
 
     def __init__(
         self,

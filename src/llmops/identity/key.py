@@ -46,6 +46,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # a million of 
     revoked_at_s: float | None = None
     previous_digest: bytes | None = None
     previous_until_s: float | None = None
+    timeout_s: float | None = None
+    """What a call of this key may take in total, unless its caller asks for less."""
 
     @property
     def shown(self) -> str:

@@ -18,6 +18,7 @@ from .secret import Credential, Digester, is_public_id, mint
 _MAX_NAME_CHARS = 200
 _MAX_LIFE_S = 100 * 365.25 * 86400
 _MAX_GRACE_S = 30 * 86400
+_MAX_TIMEOUT_S = 3600.0
 
 
 class KeyRegistry:
@@ -47,11 +48,17 @@ class KeyRegistry:
         operations: Sequence[Operation] = (),
         models: Sequence[str] = (),
         expires_at_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> tuple[Key, Credential]:
         """A new key and its credential, which is shown this once. The default tenant is made when it is missing."""
         now_s, name = self._clock.now_s(), _sound_name(name)
         if expires_at_s is not None and not now_s < expires_at_s <= now_s + _MAX_LIFE_S:
             raise InvalidRequest("a key's expiry lies in the future, by at most 100 years", param="expires_at")
+        if timeout_s is not None and not 0 < timeout_s <= _MAX_TIMEOUT_S:
+            raise InvalidRequest(
+                f"the time of a key's calls is more than 0 and at most {_MAX_TIMEOUT_S:g} seconds, not {timeout_s:g}",
+                param="timeout_seconds",
+            )
         for model in models:
             if not 0 < len(model) <= _MAX_NAME_CHARS or not model.isprintable():
                 raise InvalidRequest(
@@ -73,6 +80,7 @@ class KeyRegistry:
             operations=tuple(operations),
             models=tuple(models),
             expires_at_s=expires_at_s,
+            timeout_s=timeout_s,
         )
         self._repository.add_key(key)
         return key, credential

@@ -38,6 +38,7 @@ _KEY = select(
     api_keys.c.revoked_at_s,
     type_coerce(api_keys.c.previous_digest, NullType),
     api_keys.c.previous_until_s,
+    api_keys.c.timeout_s,
 )
 
 
@@ -147,11 +148,11 @@ class _KeyReader:
     def read(self, rows: Iterable[Any]) -> list[Key]:
         """`msgspec.DecodeError` for a row whose lists are none."""
         texts, lists, keys = self._texts, self._lists, []
-        for key_id, tenant, name, role, digest, created, operations, models, expires, revoked, previous, until in rows:
+        for key_id, tenant, name, role, digest, made, ops, models, expires, revoked, previous, until, limit in rows:
             try:
-                shared = texts[tenant], texts[role], lists[operations], lists[models]
+                shared = texts[tenant], texts[role], lists[ops], lists[models]
             except KeyError:
-                shared = self._share(tenant, role, operations, models)
+                shared = self._share(tenant, role, ops, models)
             keys.append(
                 Key(
                     id=key_id,
@@ -159,13 +160,14 @@ class _KeyReader:
                     name=name,
                     role=shared[1],
                     digest=digest,
-                    created_at_s=created,
+                    created_at_s=made,
                     operations=shared[2],
                     models=shared[3],
                     expires_at_s=expires,
                     revoked_at_s=revoked,
                     previous_digest=previous,
                     previous_until_s=until,
+                    timeout_s=limit,
                 )
             )
         return keys

@@ -20,6 +20,7 @@ def show_key(key: Key) -> dict[str, Any]:
         "expires_at": _moment(key.expires_at_s),
         "revoked_at": _moment(key.revoked_at_s),
         "previous_secret_until": _moment(key.previous_until_s),
+        "timeout_seconds": key.timeout_s,
     }
 
 

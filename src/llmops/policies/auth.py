@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) -> Policy:
-    """Set ``call.tenant`` and ``call.key_id`` (a token: and the user), or raise `Unauthenticated` or `Forbidden`."""
+    """Set ``call.tenant`` and ``call.key_id`` (a token: and the user) and bound its time by the key's, or raise
+    `Unauthenticated` or `Forbidden`."""
 
     def policy(handle: Handler) -> Handler:
         def authenticated(call: Call) -> Awaitable[Reply]:
@@ -33,6 +34,9 @@ def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) 
                 key = keyring.identify(credential, clock.now_s())
                 call.tenant, call.key_id = key.tenant, key.id
                 keyring.check_call(key, call.operation, call.view.model)
+                limit_s = key.timeout_s
+                if limit_s is not None and (call.timeout_s is None or limit_s < call.timeout_s):
+                    call.timeout_s = limit_s
             return handle(call)
 
         return authenticated

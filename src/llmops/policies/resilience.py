@@ -15,9 +15,10 @@ from ..errors import DeadlineExceeded, LLMOpsError, UpstreamError, UpstreamUnava
 from ..resilience.candidate import Candidate
 from ..resilience.deadline import Deadline, Wish
 from ..resilience.director import GiveUp, next_attempt
-from ..resilience.failure import FULL, Attempt, failure_of, told
+from ..resilience.failure import FULL, Attempt, Failure, failure_of, told
 from ..resilience.fleet import Fleet, Lane
-from ..types import Call, Handler, Policy, Reply, ReplyStream
+from ..spend.settlement import fate_is_unknown
+from ..types import Call, FailedAttempt, Handler, Policy, Reply, ReplyStream
 
 
 class Named(Protocol):
@@ -32,8 +33,8 @@ class Targets(Protocol):
 
 
 def resilience(targets: Targets, fleet: Fleet, clock: Clock, luck: random.Random, timeout_s: float) -> Policy:
-    """Set ``call.model`` and ``call.deployment`` and count attempts. Raises the last attempt's error, which names what
-    was tried where that was more than one, or `DeadlineExceeded`."""
+    """Set ``call.model`` and ``call.deployment``, count attempts and note those that fail. Raises the last attempt's
+    error, which names what was tried where that was more than one, or `DeadlineExceeded`."""
 
     def policy(handle: Handler) -> Handler:
         def resilient(call: Call) -> Awaitable[Reply]:
@@ -109,6 +110,8 @@ class _Course:
             if not ticket:
                 tried.append(Attempt(candidate.name, FULL))
                 continue
+            if tried:
+                lane.tally.go_on(candidate.name, tried)
             try:
                 return await self._attempt(candidate, ticket, deadline, now_s)
             except LLMOpsError as raised:
@@ -130,6 +133,7 @@ class _Course:
             shortened = limits is not None and limits.ended(now_s - began_s)
             failure = failure_of(error, shortened=shortened)
             self._tried.append(Attempt(candidate.name, failure))
+            call.failed += (_failed(call, candidate.name, error, failure, now_s - began_s),)
             candidate.fail(ticket, failure, began_s=began_s, now_s=now_s, luck=self._luck.random())
             candidate.leave()
             if failure.is_ill_health:
@@ -198,7 +202,19 @@ def _deadline(call: Call, timeout_s: float) -> Deadline:
 
 def _session(call: Call) -> str | None:
     """What a caller's prompts have in common, within its tenant; None where nothing is known."""
-    return f"{call.tenant}/{call.view.user}" if call.view.user else None
+    shared = call.view.cache_key or call.view.user
+    return f"{call.tenant}/{shared}" if shared else None
+
+
+def _failed(call: Call, deployment: str, error: LLMOpsError, failure: Failure, latency_s: float) -> FailedAttempt:
+    return FailedAttempt(
+        number=call.attempts,
+        deployment=deployment,
+        error_type=error.code,
+        status=failure.status,
+        latency_s=latency_s,
+        in_doubt=fate_is_unknown(error),
+    )
 
 
 def _last(error: LLMOpsError | None, tried: Sequence[Attempt], decided: GiveUp, deadline: Deadline) -> LLMOpsError:

@@ -1,28 +1,29 @@
 """The provider that needs no network and no key: the default, the test double, and a load target.
 
 The same request and seed give the same answer, in every dialect, streamed or not. It honours JSON mode, JSON Schema,
-tools, ``n``, ``max_tokens``, ``stop`` and reasoning, and can be slow or fail on demand. It does not understand
-language: see `mock_answer` for what it says.
+tools, ``n``, ``max_tokens``, ``stop`` and reasoning, and can be slow or fail on demand. Being slow it obeys the limits
+of the call as an upstream's adapter does, so that deadlines can be rehearsed. It does not understand language: see
+`mock_answer` for what it says.
 """
 
 import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import msgspec
 
-from ..dialects.conversation import Answer, Conversation, Delta, Started, UsageReported
+from ..dialects.conversation import Answer, Conversation
 from ..dialects.count_tokens import CountTokensDialect
 from ..dialects.dialect import ClientDialect, Dialect
 from ..dialects.embeddings import EmbeddingsDialect
-from ..dialects.translation import TranslatedStream, note_answer
-from ..errors import InvalidRequest, UpstreamUnavailable
+from ..dialects.written import written
+from ..errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
 from ..tokens import estimate_tokens
-from ..types import Call, Operation, Outcome, Reply, Usage
+from ..types import Call, Operation, Outcome, Reply, Timeouts, Usage
 from .http_provider import estimated_count
-from .mock_answer import answer_to, deltas_of
+from .mock_answer import answer_to
 
 _DEFAULT_DIMENSIONS = 256
 _MAX_NUMBERS = 1_000_000
@@ -65,28 +66,31 @@ class MockProvider:
     async def send(self, call: Call) -> Reply:
         if self._options.error_rate and self._luck.random() < self._options.error_rate:
             raise UpstreamUnavailable("the mock provider fails on demand (error_rate)", upstream_status=503)
+        began_s = self._now()
         if self._options.latency_ms:
-            await asyncio.sleep(self._options.latency_ms / 1000)
+            await self._spend(self._options.latency_ms / 1000, began_s, call)
         match self._dialects[call.operation]:
             case EmbeddingsDialect() as embeddings:
                 return self._embed(call, embeddings)
             case CountTokensDialect():
                 return estimated_count(call, self._now())
-        return await self._converse(call, self._conversational[call.operation])
+        return await self._converse(call, self._conversational[call.operation], began_s)
 
-    async def _converse(self, call: Call, dialect: Dialect) -> Reply:
+    async def _spend(self, seconds: float, began_s: float, call: Call) -> None:
+        """Be slow before the first byte: `UpstreamTimeout` at the limit of that, or of the whole."""
+        limits = _limits(call)
+        await _sleep(seconds, self._now() - began_s, min(limits.first_byte_s, limits.total_s))
+
+    async def _converse(self, call: Call, dialect: Dialect, began_s: float) -> Reply:
         conversation = dialect.read_request(call.body)
         answer = self._answer(call, conversation)
-        outcome = Outcome()
-        if call.view.stream:
-            stream = TranslatedStream(_NothingToRead(), dialect.stream_writer(call), call, outcome)
-            outcome.first_content_s = self._now()
-            return Reply(stream=_MockStream(answer, stream, self._options.tokens_per_second), outcome=outcome)
-        if self._options.tokens_per_second:
-            await asyncio.sleep(answer.usage.completion / self._options.tokens_per_second)
-        note_answer(answer, call, outcome)
-        outcome.first_content_s = self._now()
-        return Reply(body=dialect.write_reply(answer), outcome=outcome)
+        speed = self._options.tokens_per_second
+        if speed and call.view.stream:
+            ends_s = began_s + _limits(call).total_s
+            return written(answer, call, dialect, self._now(), lambda: _sleep(1 / speed, 0.0, ends_s - self._now()))
+        if speed:
+            await self._spend(answer.usage.completion / speed, began_s, call)
+        return written(answer, call, dialect, self._now())
 
     def _answer(self, call: Call, conversation: Conversation) -> Answer:
         digest = hashlib.blake2b(
@@ -125,41 +129,14 @@ class MockProvider:
         return [value / norm for value in raw]
 
 
-class _MockStream:
-    """The answer delta by delta, paced."""
-
-    def __init__(self, answer: Answer, stream: TranslatedStream, tokens_per_second: float) -> None:
-        self._pause_s = 1 / tokens_per_second if tokens_per_second else 0.0
-        self._stream = stream
-        self._deltas: list[Delta] = [Started(id=answer.id, model=answer.model, created_s=answer.created_s)]
-        self._deltas += [delta for choice in answer.choices for delta in deltas_of(choice)]
-        self._deltas.append(UsageReported(answer.usage))
-        self._position = 0
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while self._position < len(self._deltas):
-            if self._pause_s and self._position > 1:
-                await asyncio.sleep(self._pause_s)
-            delta = self._deltas[self._position]
-            self._position += 1
-            if written := self._stream.take([delta]):
-                return written
-        if self._position > len(self._deltas):
-            raise StopAsyncIteration
-        self._position += 1
-        return self._stream.end()
-
-    async def aclose(self) -> None:
-        self._position = len(self._deltas) + 1
+def _limits(call: Call) -> Timeouts:
+    """What is left of the caller's patience, or else the deployment's own limits."""
+    return call.timeouts or (call.deployment.timeouts if call.deployment is not None else Timeouts())
 
 
-class _NothingToRead:
-    """The reader's place in a stream whose deltas are made here."""
-
-    finished = True
-
-    def feed(self, event: object) -> list[Delta]:
-        return []
+async def _sleep(seconds: float, spent_s: float, limit_s: float) -> None:
+    """`UpstreamTimeout` where the limit comes first."""
+    left_s = limit_s - spent_s
+    await asyncio.sleep(max(min(seconds, left_s), 0.0))
+    if seconds > left_s:
+        raise UpstreamTimeout("the mock provider was slower than the call's limit")

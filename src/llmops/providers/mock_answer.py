@@ -9,22 +9,8 @@ from typing import Any
 
 import msgspec
 
-from ..dialects.conversation import (
-    Choice,
-    Conversation,
-    Delta,
-    Finished,
-    Part,
-    Reasoning,
-    ReasoningDelta,
-    Text,
-    TextDelta,
-    Tool,
-    ToolCall,
-    ToolCallDelta,
-    ToolCallStarted,
-    ToolResult,
-)
+from ..dialects.conversation import Choice, Conversation, Part, Reasoning, Text, Tool, ToolCall, ToolResult
+from ..dialects.written import words_of
 from ..json_sample import sample
 
 _WORDS = (
@@ -77,7 +63,7 @@ def _spoken(conversation: Conversation, dice: random.Random, words: int, reply: 
             if stop and stop in text:
                 text = text.split(stop, 1)[0]
                 choice.stop_sequence = stop
-    tokens = _tokens(text)
+    tokens = words_of(text)
     if conversation.max_tokens is not None and len(tokens) > conversation.max_tokens:
         tokens = tokens[: conversation.max_tokens]
         choice.finish_reason = "length"
@@ -90,12 +76,6 @@ def _spoken(conversation: Conversation, dice: random.Random, words: int, reply: 
 def _sentence(dice: random.Random, words: int) -> str:
     start = dice.randrange(len(_WORDS))
     return " ".join(_WORDS[(start + step) % len(_WORDS)] for step in range(words)).capitalize() + "."
-
-
-def _tokens(text: str) -> list[str]:
-    """Words, each with the space before it."""
-    tokens = text.split(" ")
-    return [token if not position else f" {token}" for position, token in enumerate(tokens)]
 
 
 def _logprob(token: str, alternatives: int) -> dict[str, Any]:
@@ -127,29 +107,3 @@ def _call(tool: Tool, dice: random.Random) -> ToolCall:
     return ToolCall(
         id=f"call_{dice.getrandbits(64):016x}", name=tool.name, arguments=msgspec.json.encode(arguments).decode()
     )
-
-
-def deltas_of(choice: Choice) -> list[Delta]:
-    """A choice as a stream would bring it: word by word, tool arguments in two pieces."""
-    deltas: list[Delta] = []
-    called = 0
-    for part in choice.parts:
-        match part:
-            case Reasoning():
-                deltas += [ReasoningDelta(text=token, choice=choice.index) for token in _tokens(part.text)]
-            case Text():
-                logprobs = (choice.logprobs or {}).get("content") or []
-                for position, token in enumerate(_tokens(part.text)):
-                    about = {"content": [logprobs[position]]} if position < len(logprobs) else None
-                    deltas.append(TextDelta(token, choice.index, about))
-            case ToolCall():
-                deltas.append(ToolCallStarted(index=called, id=part.id, name=part.name, choice=choice.index))
-                half = len(part.arguments) // 2
-                deltas += [
-                    ToolCallDelta(index=called, arguments=piece, choice=choice.index)
-                    for piece in (part.arguments[:half], part.arguments[half:])
-                    if piece
-                ]
-                called += 1
-    deltas.append(Finished(reason=choice.finish_reason, choice=choice.index, stop_sequence=choice.stop_sequence))
-    return deltas

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from ..dialects.dialect import WireError
+from ..dialects.openai_errors import NOTHING_LEFT
 from ..errors import (
     UpstreamBroken,
     UpstreamCredential,
@@ -16,7 +17,6 @@ from ..errors import (
 )
 
 _MAX_RETRY_AFTER_S = 24 * 3600.0
-_NOTHING_LEFT = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 def error_for(status: int, headers: Mapping[bytes, bytes], said: WireError) -> UpstreamError:
@@ -27,7 +27,7 @@ def error_for(status: int, headers: Mapping[bytes, bytes], said: WireError) -> U
     their status and message.
     """
     patience = retry_after_s(headers)
-    if status == 402 or (status == 429 and said.code in _NOTHING_LEFT):  # waiting does not help
+    if status == 402 or (status == 429 and said.code in NOTHING_LEFT):  # waiting does not help
         return UpstreamCredential(
             f"the account behind the deployment's API key has nothing left at the provider (HTTP {status}); "
             "check its plan and billing",

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,7 @@ from ..errors import UpstreamTimeout, UpstreamUnreachable
 from ..ticker import Ticker
 from ..types import Timeouts
 from .http1 import Connection, Exchange, StaleConnection
+from .names import Names
 
 _IDLE_LIMIT_S = 55.0  # below the 60 s after which common servers and load balancers hang up
 
@@ -47,6 +49,12 @@ class Origin(msgspec.Struct, frozen=True):
         return f"{self.scheme}://{self.host_header}"
 
 
+class ConnectTimeout(UpstreamTimeout):
+    """Nothing was sent."""
+
+    was_sent = False
+
+
 class Transport:
     """Sends requests to upstreams over kept-alive connections. Belongs to one event loop; close it with ``aclose``."""
 
@@ -56,6 +64,7 @@ class Transport:
         self._open: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
         self._ticker = Ticker()
+        self._names = Names()
 
     @property
     def open_connections(self) -> int:
@@ -98,19 +107,14 @@ class Transport:
             while idle and now - idle[0].idle_since_s > _IDLE_LIMIT_S:
                 idle.popleft().abort()
 
-        tls = self._tls_context() if origin.scheme == "https" else None
-        opening = loop.create_connection(
-            lambda: Connection(loop, self._ticker, keep, self._open.discard),
-            origin.host,
-            origin.port,
-            ssl=tls,
-            server_hostname=origin.host if tls else None,
-        )
+        def protocol() -> Connection:
+            return Connection(loop, self._ticker, keep, self._open.discard)
+
         try:
             async with asyncio.timeout(timeouts.connect_s):
-                _, connection = await opening
+                connection = await self._open_to(origin, protocol)
         except TimeoutError as exc:
-            raise UpstreamTimeout(f"no connection to {origin} within {timeouts.connect_s:g} s") from exc
+            raise ConnectTimeout(f"no connection to {origin} within {timeouts.connect_s:g} s") from exc
         except ssl.SSLCertVerificationError as exc:
             raise UpstreamUnreachable(
                 f"the certificate of {origin} is not trusted ({exc.verify_message}); if it should be, add its "
@@ -125,6 +129,25 @@ class Transport:
         self._open.add(connection)
         return connection
 
+    async def _open_to(self, origin: Origin, protocol: Callable[[], Connection]) -> Connection:
+        """A connection to the first of the host's addresses that takes one."""
+        loop = asyncio.get_running_loop()
+        tls = self._tls_context() if origin.scheme == "https" else None
+        name = origin.host if tls else None
+        *others, last = await self._names.addresses(origin.host)
+        for address in others:
+            try:
+                _, connection = await loop.create_connection(
+                    protocol, address, origin.port, ssl=tls, server_hostname=name
+                )
+            except ssl.SSLError:
+                raise
+            except OSError:
+                continue
+            return connection
+        _, connection = await loop.create_connection(protocol, last, origin.port, ssl=tls, server_hostname=name)
+        return connection
+
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
@@ -133,6 +156,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close every connection, idle or not."""
+        self._names.close()
         for connection in list(self._open):
             connection.abort()
         self._idle.clear()

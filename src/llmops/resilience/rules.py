@@ -48,21 +48,20 @@ class BreakerRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
 
 
 class PoolRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
-    """How many calls may be under way at a deployment; and those of a tenant."""
+    """How many calls may be under way at a deployment."""
 
     initial: int = 64
     """What the first decrease starts from, where less was under way."""
     minimum: int = 4
     maximum: int = 2048
     decrease: float = 0.7
-    per_tenant: int | None = None
 
 
 class OverloadRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
     """When the gateway itself has too much to do."""
 
-    max_lag_s: float = 0.05
-    patience_s: float = 1.0
+    max_lag_s: float = 0.01
+    patience_s: float = 0.3
     """How long the lag may last before anything is refused."""
     max_memory_share: float = 0.85
     max_calls: int | None = None

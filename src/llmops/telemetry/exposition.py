@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from .cache_figures import CacheFigures
 from .health import STATES, Health
 from .metrics import TOKEN_TYPES, Snapshot
 
@@ -13,6 +14,7 @@ def exposition(snapshot: Snapshot) -> bytes:
     """The text that Prometheus scrapes: the gateway's own metrics and those of the process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(snapshot))
+    registry.register(_CacheFamilies(snapshot.cache))
     registry.register(_HealthFamilies(snapshot.health))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -78,6 +80,35 @@ class _Families:
         yield GaugeMetricFamily(
             "llmops_log_records_waiting", "Records not on disk yet.", value=self._snapshot.log_waiting
         )
+
+
+class _CacheFamilies:
+    """What the cache did for calls, and what lies in it."""
+
+    def __init__(self, cache: CacheFigures) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterator[Metric]:
+        cache = self._cache
+        calls = CounterMetricFamily(
+            "llm_cache_calls", "Calls by what the cache did for them.", labels=("model", "state")
+        )
+        for joined, count in sorted(cache.calls.items()):
+            calls.add_metric(joined.split("\x1f"), count)
+        saved = CounterMetricFamily(
+            "llm_cache_saved_usd", "What answers would have cost, had they not been there.", labels=("model",)
+        )
+        for model, nanousd in sorted(cache.saved_nanousd.items()):
+            saved.add_metric([model], nanousd / 1e9)
+        removed = CounterMetricFamily("llmops_cache_removed", "Answers that were let go.", labels=("why",))
+        for why, count in sorted(cache.removed.items()):
+            removed.add_metric([why], count)
+        yield from (calls, saved, removed)
+        yield CounterMetricFamily("llmops_cache_unreadable", "Kept answers of no use.", value=cache.unreadable)
+        yield CounterMetricFamily("llmops_cache_too_large", "Answers too large to keep.", value=cache.too_large)
+        yield GaugeMetricFamily("llmops_cache_entries", "Answers kept in-process.", value=cache.entries)
+        yield GaugeMetricFamily("llmops_cache_bytes", "Memory that they take.", value=cache.bytes)
+        yield GaugeMetricFamily("llmops_cache_flights", "Calls upstream that others may share.", value=cache.flights)
 
 
 class _HealthFamilies:

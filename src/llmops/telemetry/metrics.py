@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .cache_figures import CacheFigures
 from .health import Health
 from .record import CallRecord
 
@@ -77,11 +78,13 @@ class Snapshot(msgspec.Struct):
     log_written: int = 0
     log_dropped: int = 0
     log_waiting: int = 0
+    cache: CacheFigures = msgspec.field(default_factory=CacheFigures)
     health: Health = msgspec.field(default_factory=Health)
 
     def rest(self) -> None:
         """Of a process that has ended: what it counted stays, what it carried is gone."""
         self.in_flight = self.log_waiting = 0
+        self.cache.rest()
         self.health.rest()
 
 
@@ -93,6 +96,7 @@ class Metrics:
         self._shed: dict[tuple[str, str], int] = {}
         self._degraded: dict[tuple[str, str], int] = {}
         self._tallies: dict[Labels, Tally] = {}
+        self._cache = CacheFigures()
         self._lock = threading.Lock()
 
     def observe(self, records: Iterable[CallRecord]) -> None:
@@ -117,6 +121,8 @@ class Metrics:
                     tally.cost_nanousd += record.cost_nanousd
                 if record.limits_over:
                     tally.limits_over += 1
+                if record.cache is not None:
+                    self._cache.observe(record)
                 if record.degraded is not None:
                     resort = (record.model, record.degraded)
                     self._degraded[resort] = self._degraded.get(resort, 0) + 1
@@ -127,12 +133,23 @@ class Metrics:
         self._shed[labels] = self._shed.get(labels, 0) + 1
 
     def snapshot(
-        self, *, log_written: int = 0, log_dropped: int = 0, log_waiting: int = 0, health: Health | None = None
+        self,
+        *,
+        log_written: int = 0,
+        log_dropped: int = 0,
+        log_waiting: int = 0,
+        cache: CacheFigures | None = None,
+        health: Health | None = None,
     ) -> Snapshot:
+        """``cache`` is the store's part of its figures."""
+        kept = CacheFigures()
         with self._lock:
             tallies = {"\x1f".join(labels): tally for labels, tally in self._tallies.items()}
             # Encoding is a deep copy: the tallies go on changing.
             copied = msgspec.msgpack.decode(msgspec.msgpack.encode(tallies), type=dict[str, Tally])
+            kept.add(self._cache)
+        if cache is not None:
+            kept.add(cache)
         return Snapshot(
             tallies=copied,
             in_flight=self.in_flight,
@@ -141,6 +158,7 @@ class Metrics:
             log_written=log_written,
             log_dropped=log_dropped,
             log_waiting=log_waiting,
+            cache=kept,
             health=health or Health(),
         )
 
@@ -156,6 +174,7 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
         total.log_written += snapshot.log_written
         total.log_dropped += snapshot.log_dropped
         total.log_waiting += snapshot.log_waiting
+        total.cache.add(snapshot.cache)
         total.health.add(snapshot.health)
         for labels, tally in snapshot.tallies.items():
             if labels in total.tallies:

@@ -46,10 +46,12 @@ def _sense(asked: Facts, known: Facts) -> str | None:
     if asked.asks != known.asks:
         return f"they ask for different things: {asked.asks or 'what'!r} and {known.asks or 'what'!r}"
     ours, theirs = asked.forms - known.forms, known.forms - asked.forms
-    for word in sorted(ours):
-        if found := sorted(_OPPOSITES.get(word, frozenset()) & theirs):
+    for word in sorted(ours, key=lambda each: (each not in asked.words, each)):
+        if found := sorted(
+            _OPPOSITES.get(word, frozenset()) & theirs, key=lambda each: (each not in known.words, each)
+        ):
             return f"opposites: {word} and {found[0]}"
-    if pair := _prefixed(ours, theirs) or _prefixed(theirs, ours):
+    if pair := _prefixed(asked.words, known.words) or _prefixed(known.words, asked.words):
         return f"opposites: {pair[0]} and {pair[1]}"
     for group in sorted({entry.partition(" ")[0] for entry in asked.groups ^ known.groups}):
         mine, other = ({entry for entry in facts.groups if entry.startswith(f"{group} ")} for facts in (asked, known))
@@ -74,12 +76,13 @@ def _words(asked: Facts, known: Facts) -> str | None:
     return None
 
 
-def _prefixed(words: frozenset[str], others: frozenset[str]) -> tuple[str, str] | None:
+def _prefixed(words: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, str] | None:
     """A word and its negation, such as ``able`` and ``unable``."""
-    for word in sorted(words):
-        if len(word) > 2:
+    theirs = set(others) - set(words)
+    for word in words:
+        if len(word) > 2 and word not in others:
             for prefix in NEGATING_PREFIXES:
-                if prefix + word in others:
+                if prefix + word in theirs:
                     return word, prefix + word
     return None
 

@@ -6,6 +6,7 @@ Words are compared without their endings and by the first of their synonyms; wha
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import msgspec
 
@@ -33,8 +34,9 @@ _SCRIPTS = (
     "KATAKANA",
 )
 _ASKING = tuple((name, re.compile(pattern, re.I)) for name, pattern in ASKING)
-_DIRECTIONS = frozenset("from to into than by over before after versus vs minus against per in on between".split())
+_DIRECTIONS = frozenset("from to into than by over before after versus vs minus against per between".split())
 _CAPITALS = 0.7
+_UNIMPORTANT = STOPWORDS | NEGATIONS
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,35 +70,49 @@ def facts_of(text: str) -> Facts:
     text = _THIN_SPACE.sub("", text)
     text = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
     scanned = Scanner(text)
+    asks, what = _asked(scanned.left)
     found = list(_WORD.finditer(scanned.left))
-    words = tuple(match[0].casefold().removesuffix("'s") for match in found)
+    words = _words(scanned.left)
     bare = {word.replace("'", "") for word in words}
     return Facts(
         literals=_in_order(scanned.literals),
         quantities=_in_order(scanned.quantities),
         signs=_in_order(scanned.signs),
-        units=tuple(UNITS[word] for word in words if word in UNITS and word not in SHORT_UNITS),
+        units=tuple(UNITS[word] for word in _words(what) if word in UNITS and word not in SHORT_UNITS),
         names=_names(scanned.left, found),
         words=words,
-        content=tuple(stem(word) for word in words if word.replace("'", "") not in STOPWORDS | NEGATIONS),
+        content=tuple(stem(word) for word in _words(what) if word.replace("'", "") not in _UNIMPORTANT),
         forms=frozenset(words).union(map(stem, words)),
         negated=not NEGATIONS.isdisjoint(bare),
         groups=frozenset(f"{name} {word}" for name, members in GROUPS.items() for word in members & bare),
-        asks=next((name for name, pattern in _ASKING if pattern.search(scanned.left)), ""),
+        asks=asks,
         directed=not _DIRECTIONS.isdisjoint(words),
         language=_language(words),
         script=_script(text),
     )
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.casefold().removesuffix("'s") for word in _WORD.findall(text))
+
+
+def _asked(text: str) -> tuple[str, str]:
+    """What is asked for, and the rest of the text."""
+    for name, pattern in _ASKING:
+        if pattern.search(text):
+            return name, pattern.sub(" ", text)
+    return "", text
+
+
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """The word without its ending, by the first of its synonyms; crude, and the same for both questions."""
     word = SYNONYMS.get(word, word)
-    for ending, least in (("ies", 3), ("ing", 4), ("ied", 3), ("ed", 4), ("es", 4), ("s", 3)):
+    for ending, least in (("ies", 3), ("ing", 4), ("ied", 3), ("ed", 2), ("es", 4), ("s", 3)):
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= least:
             word = word.removesuffix(ending) + ("y" if ending in ("ies", "ied") else "")
             break
-    if len(word) > 3 and (word.endswith("e") or word[-1] == word[-2]):
+    if len(word) > 2 and (word.endswith("e") or word[-1] == word[-2]):
         word = word[:-1]
     return _STEMMED.get(word, word)
 
@@ -143,3 +159,4 @@ def _script(text: str) -> str:
 
 _STEMMED: dict[str, str] = {}
 _STEMMED.update({stem(alias): stem(first) for alias, first in SYNONYMS.items() if stem(alias) != stem(first)})
+stem.cache_clear()  # what was said while the table was empty

@@ -5,12 +5,13 @@ sentence-transformers takes many, and runs in a thread.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...types import Call
 from .asking import unit
+from .semantic import Embed
 
 if TYPE_CHECKING:
     from .index import Vector
@@ -33,10 +34,12 @@ def problem_with(folder: Path) -> str | None:
 
 def is_static(folder: Path) -> bool:
     """Whether it is a model2vec model: a table of vectors and a tokenizer, without layers."""
-    return (folder / "tokenizer.json").is_file() and b'"model2vec"' in (folder / "config.json").read_bytes()
+    modules = folder / "modules.json"
+    said = (folder / "config.json").read_bytes() + (modules.read_bytes() if modules.is_file() else b"")
+    return b"model2vec" in said or b"StaticEmbedding" in said
 
 
-def load(folder: Path) -> "Callable[[str], Awaitable[Vector]]":
+def load(folder: Path) -> Embed:
     """Raises `ValueError` for a folder that is no model after all."""
     try:
         return _static(folder) if is_static(folder) else _layered(folder)
@@ -44,23 +47,23 @@ def load(folder: Path) -> "Callable[[str], Awaitable[Vector]]":
         raise ValueError(f"{str(folder)!r} cannot be loaded: {exc}") from exc
 
 
-def _static(folder: Path) -> "Callable[[str], Awaitable[Vector]]":
+def _static(folder: Path) -> Embed:
     from model2vec import StaticModel
 
     model = StaticModel.from_pretrained(folder)
 
-    async def encode(text: str) -> "Vector":
+    async def embed(call: Call, text: str) -> "Vector":
         return unit(model.encode(text))
 
-    return encode
+    return embed
 
 
-def _layered(folder: Path) -> "Callable[[str], Awaitable[Vector]]":
+def _layered(folder: Path) -> Embed:
     from sentence_transformers import SentenceTransformer
 
     model: Any = SentenceTransformer(str(folder), local_files_only=True)
 
-    async def encode(text: str) -> "Vector":
+    async def embed(call: Call, text: str) -> "Vector":
         return unit(await asyncio.to_thread(model.encode, text))
 
-    return encode
+    return embed

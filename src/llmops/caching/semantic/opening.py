@@ -20,7 +20,9 @@ def check_semantic(section: SemanticSettings, *, cache_enabled: bool, find: Find
         return
     problems = []
     if not cache_enabled:
-        problems.append("enabled: true, and cache.enabled: false: it gives out what the exact cache keeps; switch that on")
+        problems.append(
+            "enabled: true, and cache.enabled: false: it gives out what the exact cache keeps; switch that on"
+        )
     if find_spec("numpy") is None:
         problems.append(f"enabled: true needs numpy, which is not installed: {EXTRA}")
     if section.local_model is not None and (problem := problem_with(section.local_model)):
@@ -48,10 +50,11 @@ def open_semantic(
         from .index import SemanticIndex
 
         try:
-            encode = load(section.local_model) if section.local_model is not None else None
+            embed = load(section.local_model) if section.local_model is not None else None
         except ValueError as exc:
             raise ConfigError([f"cache.semantic.local_model: {exc}"]) from exc
-        return Semantic(source, SemanticIndex(section.max_entries), encode)
+        return Semantic(source, SemanticIndex(section.max_entries), embed)
+    present.index.max_entries = section.max_entries
     return present
 
 
@@ -61,8 +64,6 @@ def semantic_rules(section: SemanticSettings) -> SemanticRules:
         threshold=section.threshold,
         timeout_s=section.timeout_seconds,
         judge_timeout_s=section.judge_timeout_seconds,
-        questions=Rules(
-            only_deterministic=section.only_deterministic, max_characters=section.max_question_characters
-        ),
+        questions=Rules(only_deterministic=section.only_deterministic, max_characters=section.max_question_characters),
         takes=lambda name: any(pattern.fullmatch(name) for pattern in patterns),
     )

@@ -103,7 +103,7 @@ def _is_plain(fields: _Fields, only_deterministic: bool) -> bool:
 
 def _split(content: _RAW) -> tuple[str, _RAW] | None:
     """The last message's text, and the list without it."""
-    if bytes(content[:1]) == b'"':
+    if bytes(content)[:1] == b'"':
         return _STRING.decode(content), _RAW(b'""')
     items = _ITEMS.decode(content)
     if not items or not all(_is_text(_ITEM.decode(item)) for item in items):
@@ -122,11 +122,11 @@ def _is_text(item: _Item) -> bool:
         return False
     if any(bytes(each) not in _ABSENT for each in (item.tool_calls, item.function_call, item.tool_call_id, item.audio)):
         return False
-    return bytes(item.content[:1]) != b"[" or all(part.type in _TEXT_PARTS for part in _PARTS.decode(item.content))
+    return bytes(item.content)[:1] != b"[" or all(part.type in _TEXT_PARTS for part in _PARTS.decode(item.content))
 
 
 def _texts(content: _RAW) -> Iterable[str]:
-    if bytes(content[:1]) == b'"':
+    if bytes(content)[:1] == b'"':
         return [_STRING.decode(content)]
     return [] if bytes(content) == b"null" else [part.text for part in _PARTS.decode(content)]
 

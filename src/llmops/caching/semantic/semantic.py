@@ -61,10 +61,10 @@ class Counts(msgspec.Struct):
 class Semantic:
     """One for each process. ``source`` names the embedding model: vectors of another one are of no use."""
 
-    def __init__(self, source: str, index: "SemanticIndex", encode: "Callable[[str], Awaitable[Vector]] | None") -> None:
+    def __init__(self, source: str, index: "SemanticIndex", embed: Embed | None) -> None:
         self.source = source
         self.index = index
-        self.encode = encode
+        self.embed = embed
         """The local model; None where a model of the gateway embeds."""
         self.counts = Counts()
         self.last_failure: str | None = None

@@ -40,6 +40,7 @@ class _StreamOptions(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     model: str = "fault"
+    max_tokens: int | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
 
@@ -52,6 +53,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     include_usage: bool = False
     prompt_tokens: int = 1
+    max_tokens: int | None = None
 
 
 def read_ask(request: Request, path: str) -> Ask:
@@ -70,6 +72,7 @@ def read_ask(request: Request, path: str) -> Ask:
         stream=bool(body.stream) and operation == "chat",
         include_usage=bool(options.include_usage),
         prompt_tokens=max(1, len(request.body) // 4),
+        max_tokens=body.max_tokens,
     )
 
 

@@ -27,6 +27,7 @@ _PREFIX = "/fault/"
 _UNRESOLVABLE = "http://faults.invalid/v1"
 _TLS_HANDSHAKE = b"\x16"
 _BACKLOG = 4096
+LEAST_WORDS = 6
 _NOTHING = Ask(operation="other", model="")
 
 
@@ -153,11 +154,16 @@ class FaultServer:
             reader,
             writer,
             self.tally,
-            words=played.words,
+            words=_words(played, ask),
             pause_s=played.pause_s,
             hold_s=played.hold_s,
             drip_s=played.drip_s,
         )
+
+
+def _words(played: Rehearsal, ask: Ask) -> int:
+    """The length of an answer: what is played, or as many as the caller takes, but enough for a fault in the middle."""
+    return played.words if ask.max_tokens is None else max(LEAST_WORDS, min(played.words, ask.max_tokens))
 
 
 def fault_url(name: str, port: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from ...errors import UpstreamBroken, UpstreamUnavailable
+from ...errors import UpstreamBroken
 from ...types import Call, Outcome, Usage
 from ..call_proof import write_proof
 from ..conversation import (
@@ -20,7 +20,7 @@ from ..conversation import (
     ToolCallStarted,
     UsageReported,
 )
-from ..openai_errors import read_error
+from ..openai_errors import event_error, read_error
 from ..sse import Event, write_event
 from .reasoning_details import DetailsWriter, read_delta
 from .reply import WireMessage, WireUsage, decode_raw, message_chars, read_finish, read_usage, write_stop, write_usage
@@ -55,8 +55,7 @@ def _decode(event: Event) -> _Chunk:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamBroken(f"the upstream sent an event that is not a chat chunk: {exc}") from exc
     if bytes(chunk.error) not in (b"", b"null"):
-        said = read_error(200, event.data)
-        raise UpstreamUnavailable(f"the upstream reported an error in its stream: {said.message}", upstream_status=200)
+        raise event_error(read_error(200, event.data))
     return chunk
 
 

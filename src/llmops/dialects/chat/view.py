@@ -32,6 +32,7 @@ class _View(msgspec.Struct, gc=False):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     user: str | None = None
+    prompt_cache_key: str | None = None
     response_format: _ResponseFormat | None = None
     n: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
@@ -55,6 +56,7 @@ def view(body: bytes) -> RequestView:
         wants_usage=wire.stream_options is not None and wire.stream_options.include_usage,
         max_tokens=wire.max_completion_tokens or wire.max_tokens,
         user=wire.user,
+        cache_key=wire.prompt_cache_key,
         output=_contract(wire.response_format) if wire.response_format else None,
         messages=messages,
         choices=wire.n or 1,

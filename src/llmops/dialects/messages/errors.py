@@ -32,6 +32,7 @@ _TYPES: dict[Kind, str] = {
     "timeout": "timeout_error",
     "internal": "api_error",
 }
+_REFUSED = {"authentication_error": 401, "billing_error": 402, "permission_error": 403}
 _REJECTED = {"invalid_request_error": 400, "not_found_error": 404, "request_too_large": 413}
 
 
@@ -67,10 +68,10 @@ def stream_error(data: bytes) -> UpstreamError:
             return UpstreamRateLimited(message, upstream_status=200)
         case "timeout_error":
             return UpstreamTimeout(message, upstream_status=200)
-        case "authentication_error" | "permission_error" | "billing_error":
+        case str(code) if code in _REFUSED:
             return UpstreamCredential(
                 "the provider refused the gateway's credential in its stream; check the deployment's API key",
-                upstream_status=200,
+                upstream_status=_REFUSED[code],
             )
         case str(code) if code in _REJECTED:
             return UpstreamRejected(message, upstream_status=_REJECTED[code], code=code)

@@ -6,8 +6,9 @@ read only where a server leaves the line out.
 
 import msgspec
 
-from ...errors import LLMOpsError, UpstreamBroken, UpstreamUnavailable
-from ..openai_errors import error_object, read_error
+from ...errors import LLMOpsError, UpstreamBroken, UpstreamError
+from ..dialect import WireError
+from ..openai_errors import error_object, event_error, read_error
 from ..sse import Event, write_event
 from .logprobs import Logprob
 from .output_items import decode_upstream
@@ -77,6 +78,7 @@ class EndEvent(msgspec.Struct):
 
 
 class _Failure(msgspec.Struct):
+    code: str | None = None
     message: str | None = None
 
 
@@ -131,16 +133,13 @@ def decode_end(event: Event) -> WireResponse:
     return decode_upstream(event.data, _END, "an event with a response").response
 
 
-def failure(kind: bytes, event: Event) -> UpstreamUnavailable:
+def failure(kind: bytes, event: Event) -> UpstreamError:
     """What to raise for ``response.failed`` and ``error``."""
-    if kind == FAILED:
-        response = decode_upstream(event.data, _FAILED, "an event with a response").response
-        said = response.error.message if response and response.error else None
-    else:
-        said = read_error(200, event.data).message
-    return UpstreamUnavailable(
-        f"the upstream reported an error in its stream: {said or '(no message)'}", upstream_status=200
-    )
+    if kind != FAILED:
+        return event_error(read_error(200, event.data))
+    response = decode_upstream(event.data, _FAILED, "an event with a response").response
+    error = (response.error if response else None) or _Failure()
+    return event_error(WireError(message=error.message or "(no message)", code=error.code))
 
 
 def write_error_event(error: LLMOpsError, request_id: str) -> bytes:

@@ -28,6 +28,7 @@ class _View(msgspec.Struct):
     max_output_tokens: int | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
     text: _Text | None = None
     previous_response_id: msgspec.Raw = _NULL
     prompt: msgspec.Raw = _NULL
@@ -65,6 +66,7 @@ def view(body: bytes) -> RequestView:
         wants_usage=True,
         max_tokens=wire.max_output_tokens,
         user=wire.user or wire.safety_identifier,
+        cache_key=wire.prompt_cache_key,
         output=_contract(wire.text.format) if wire.text and wire.text.format else None,
         messages=messages,
     )

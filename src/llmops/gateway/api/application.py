@@ -5,6 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ...caching.cache import Cache
 from ...dialects.openai_errors import error_object
 from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
 from ...identity.directory import IdentityDirectory
@@ -13,6 +14,7 @@ from ...spend.usage.directory import UsageDirectory
 from ...version import __version__
 from ..access import Access
 from ..control_plane import Inventory
+from . import cache as cache_routes
 from . import inventory, keys, limits
 from . import usage as usage_routes
 from .documentation import add_documentation
@@ -27,6 +29,7 @@ def build(
     usage: UsageDirectory | None = None,
     compare: "usage_routes.Comparison | None" = None,
     *,
+    cache: Cache | None = None,
     grace_s: float,
 ) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
@@ -44,6 +47,8 @@ def build(
         app.include_router(limits.router(rules))
     if usage is not None:
         app.include_router(usage_routes.router(usage, compare))
+    if cache is not None:
+        app.include_router(cache_routes.router(cache))
     add_documentation(app, roles_of(app))
     check_all_guarded(app)
 

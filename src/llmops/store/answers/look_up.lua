@@ -6,12 +6,13 @@
 --        is given out together; 4 how long a call may last (us); 5 a number that new words are above; from 6 on
 --        selectors that are invalidated now
 -- answer 1 for each answer its length (int32, little-endian; -1 there is none, -2 ask again: the others were too much),
---        then the values; where the caller's words are not the newest, 2 KEYS[1], and from 3 on the words that it
---        lacks: selector, number, …
+--        then the values; where the caller's words are not the newest, 2 KEYS[1], 3 whether all words follow (1) or
+--        those that it lacks (0), and from 4 on the words: selector, number, …
 --
 -- A number is the time in microseconds, and greater than every one before. A selector that is invalidated again moves
 -- up. Forgotten are words that no answer can be older than; and the lowest, where there are too many: then everything
--- below is struck (the floor). Numbers are doubles here, exact up to 2^53.
+-- below is struck (the floor). All words follow where the caller's newest is not among them: it has moved up, or Redis
+-- has lost it. Numbers are doubles here, exact up to 2^53.
 
 local MOST_WORDS = 10000
 local SPARE_WORDS = 1000
@@ -40,13 +41,14 @@ local posts = #ARGV > 5
 local mended = not newest
 
 if mended or posts or said ~= known then
-  local kind = call('TYPE', WORDS).ok
-  if kind ~= 'zset' and kind ~= 'none' then  -- words were lost: nothing that is older can be trusted
-    call('DEL', WORDS)
+  local kind, last = call('TYPE', WORDS).ok, 0
+  if kind == 'zset' then last = tonumber(call('ZREVRANGE', WORDS, 0, 0, 'WITHSCORES')[2]) end
+  if kind ~= 'zset' and kind ~= 'none' or newest and newest > floor and newest ~= last then
+    call('DEL', WORDS)  -- some were lost: nothing that is older can be trusted
     newest = math.max((newest or 0) + 1, now_us())
     floor, mended = newest, true
   elseif mended then
-    newest, floor = tonumber(call('ZREVRANGE', WORDS, 0, 0, 'WITHSCORES')[2] or 0), 0
+    newest, floor = last, 0
   end
 end
 
@@ -93,8 +95,8 @@ local answer = { table.concat(lengths) .. table.concat(values) }
 
 if said ~= known then
   local since = tonumber(match(known, '^%d+')) or 0
-  if since > newest then since = 0 end
-  answer[2] = said
+  if call('ZCOUNT', WORDS, integer(since), integer(since)) == 0 then since = 0 end
+  answer[2], answer[3] = said, since == 0 and 1 or 0
   for _, each in ipairs(call('ZRANGEBYSCORE', WORDS, '(' .. integer(since), '+inf', 'WITHSCORES')) do
     answer[#answer + 1] = each
   end

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 
 from ...errors import StoreUnavailable
@@ -51,6 +51,8 @@ class RedisAnswers:
     ) -> None:
         self.lost: str | None = "not connected yet"
         """Why Redis cannot be used; None while it can."""
+        self.on_words: Callable[[Sequence[Selector]], None] | None = None
+        """Told what was invalidated, by whichever process, before those who ask hear of anything else."""
         self.lost_times = 0
         self.unreadable = 0
         """Values that were none of ours."""
@@ -179,12 +181,12 @@ class RedisAnswers:
             news = (await self._link.exchange(())).news
             assert news is not None
             lacking = self._words.lacking(news.words, news.floor)
-            self._words.hear(news.words, news.floor)
+            self._hear(news)
             for start in range(0, len(lacking), _POST_TOGETHER):
                 posts = lacking[start : start + _POST_TOGETHER]
                 told = (await self._link.exchange((), posts, above=self._words.newest)).news
                 assert told is not None
-                self._words.hear(told.words, told.floor)
+                self._hear(told)
                 news = told
         except Lost as exc:
             self.lost = str(exc)
@@ -207,7 +209,8 @@ class RedisAnswers:
         try:
             selectors = [selector for selector, _ in posted]
             found = await self._link.exchange(keys, selectors, above=self._words.newest)
-            if found.news is not None and found.news.newest < self._words.newest:
+            news = found.news
+            if news is not None and news.is_all and self._words.lacking(news.words, news.floor):
                 await self._link.close()
                 raise Lost("it has forgotten words of invalidation")
         except asyncio.CancelledError:
@@ -220,8 +223,9 @@ class RedisAnswers:
             _log.error("an exchange with Redis failed", exc_info=exc)
             self._lose(f"{type(exc).__name__}: {exc}", batch.values(), posted)
             return
-        if found.news is not None:
-            self._hear(found.news)
+        if news is not None:
+            self._hear(news)
+            self._heard.hear(news.newest, self._now_s())
         for place in found.later:
             self._asked.setdefault(keys[place], []).extend(batch.pop(keys[place]))
         for key, value in zip(keys, found.values, strict=True):
@@ -233,7 +237,8 @@ class RedisAnswers:
 
     def _hear(self, news: News) -> None:
         self._words.hear(news.words, news.floor)
-        self._heard.hear(news.newest, self._now_s())
+        if self.on_words is not None and news.words:
+            self.on_words([selector for selector, _ in news.words])
 
     def _open(self, value: bytes) -> bytes | None:
         """What lies in an envelope, if it still counts."""

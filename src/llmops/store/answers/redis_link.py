@@ -31,10 +31,11 @@ _decode_selector = msgspec.msgpack.Decoder(Selector).decode
 
 
 class News(NamedTuple):
-    """The newest number and the floor in Redis, and the words that were lacking here."""
+    """The newest number and the floor in Redis, and its words: all of them, or those that were lacking here."""
 
     newest: int
     floor: int
+    is_all: bool
     words: list[tuple[Selector, int]]
 
 
@@ -88,9 +89,9 @@ class LookUpLink:
 
     def _hear(self, said: list[Any]) -> News:
         newest, floor = map(int, said[1].split())
-        words = [(_selector(said[place]), int(float(said[place + 1]))) for place in range(2, len(said), 2)]
+        words = [(_selector(said[place]), int(float(said[place + 1]))) for place in range(3, len(said), 2)]
         self._known = said[1]
-        return News(newest, floor, words)
+        return News(newest, floor, said[2] == 1, words)
 
 
 class KeepLink:

@@ -1,0 +1,62 @@
+"""The cache over HTTP: how full it is, and letting answers go.
+
+An editor lets go of its own tenant's answers, an administrator of everybody's. To let go of all takes ``all=true``: a
+request that names nothing is more likely a slip. Who let go of what is a line in the gateway's own log.
+"""
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+
+from ...caching.cache import Cache
+from ...errors import Forbidden, InvalidRequest
+from ...store.answers.labels import Selector
+from ..access import Caller
+from .roles import Editor, Viewer
+
+_log = logging.getLogger(__name__)
+Name = Annotated[str | None, Query(min_length=1, max_length=400)]
+
+
+def router(cache: Cache) -> APIRouter:
+    """Routes that run in the event loop, to which the cache belongs."""
+    routes = APIRouter(prefix="/api", tags=["cache"])
+
+    @routes.get("/cache", summary="How full the cache is, and what has gone from it")
+    async def show_cache(_caller: Viewer) -> dict[str, Any]:
+        view: dict[str, Any] = msgspec.to_builtins(cache.answers.view())
+        return {**view, "unreadable": cache.unreadable, "too_large": cache.too_large, "under_way": len(cache.flights)}
+
+    @routes.delete("/cache", summary="Let go of kept answers: of those that agree in all that is named")
+    async def clear_cache(
+        caller: Editor,
+        tenant: Name = None,
+        model: Annotated[Name, Query(description="The public model name.")] = None,
+        release: Name = None,
+        knowledge: Annotated[Name, Query(description="name@version, or a name for all its versions.")] = None,
+        tag: Annotated[Name, Query(description="name=value, or a name for all its values.")] = None,
+        all: Annotated[bool, Query(description="Needed where nothing is named.")] = False,
+    ) -> dict[str, Any]:
+        if caller.tenant is not None and tenant not in (None, caller.tenant):
+            raise Forbidden("answers of another tenant are let go of by an administrator", param="tenant")
+        named = any(each is not None for each in (tenant, model, release, knowledge, tag))
+        if named == all:
+            raise InvalidRequest(
+                "all=true is for a request that names nothing else"
+                if all
+                else "name any of tenant, model, release, knowledge and tag, or say all=true",
+                param="all",
+            )
+        selector = Selector(tenant=caller.tenant or tenant, model=model, release=release, knowledge=knowledge, tag=tag)
+        gone = await cache.invalidate(selector)
+        shown = msgspec.to_builtins(selector)
+        _log.info("%s let go of kept answers: %s", _name(caller), shown or "all")
+        return {"selector": shown, "gone": gone}
+
+    return routes
+
+
+def _name(caller: Caller) -> str:
+    return caller.key.shown if caller.key is not None else "somebody on this machine"
