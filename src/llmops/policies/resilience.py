@@ -21,6 +21,10 @@ from ..spend.settlement import fate_is_unknown
 from ..types import Call, FailedAttempt, Handler, Policy, Reply, ReplyStream
 
 
+_DOWN = frozenset({"transient", "overloaded", "timeout", "credential", "full"})
+_NOT_DOWN = frozenset({"final", "committed", "deadline"})
+
+
 class Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -218,11 +222,16 @@ def _failed(call: Call, deployment: str, error: LLMOpsError, failure: Failure, l
 
 
 def _last(error: LLMOpsError | None, tried: Sequence[Attempt], decided: GiveUp, deadline: Deadline) -> LLMOpsError:
-    """What the caller is told at the end: the last error, with all that was tried where that was more than one."""
+    """What the caller is told at the end: the last error, with all that was tried where that was more than one; a 503
+    where all of that is down."""
     if error is None:
         return UpstreamUnavailable(
             f"no deployment of this model can take the call: {told(tried)}", retry_after_s=decided.retry_after_s
         )
+    if len(tried) > 1 and decided.why not in _NOT_DOWN and all(each.failure.kind in _DOWN for each in tried):
+        down = UpstreamUnavailable(f"every attempt failed: {told(tried)}", retry_after_s=decided.retry_after_s)
+        down.__cause__ = error
+        return down
     if len(tried) > 1 and decided.why != "final":
         over = f"{deadline.shown()} is over; " if decided.why == "deadline" else ""
         error.message = f"{error.message} ({over}tried: {told(tried)})"
