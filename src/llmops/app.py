@@ -24,6 +24,7 @@ from .identity.keyring import Keyring
 from .identity.secret import load_pepper
 from .policies.auth import auth
 from .policies.cache import cache
+from .policies.capture import capture
 from .policies.embedding_cache import embedding_cache
 from .policies.last_resorts import last_resorts
 from .policies.limits import limits
@@ -48,6 +49,7 @@ from .store.database import Database
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics
+from .telemetry.redaction import Redactor
 from .telemetry.request_log import RequestLog
 from .types import Call, Deployment, Handler, Operation, Policy, Reply
 from .version import __version__
@@ -73,6 +75,7 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
         stamping(settings.prompts.version),
         recording(parts.desk.ledger, parts.clock),
         *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
+        *capturing(settings),
         limits(table, parts.desk.admission),
         last_resorts(
             {model.name: model.last_resorts for model in table.models},
@@ -96,6 +99,21 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
         if settings.resilience.enabled
         else routing(table, parts.luck),
     ]
+
+
+def capturing(settings: Settings) -> list[Policy]:
+    """Keeping texts, where anybody's are kept."""
+    section = settings.traces.capture
+    if settings.log.capture_messages:
+        return [capture(lambda _tenant: 1.0)]
+    anybody = section.share > 0 or any(each.share > 0 for each in section.tenants.values())
+    return [capture(section.share_of)] if anybody else []
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """What is taken out of kept texts."""
+    section = settings.traces.capture
+    return Redactor(section.redact, known=section.redact_known, max_chars=section.max_kilobytes * 1000)
 
 
 def _semantic(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
@@ -239,6 +257,7 @@ class Stack:
         prices = build_prices(settings)
         self._open_cache(settings, table)
         self._set_out(settings, table, prices)
+        self.parts.log.redactor = redactor_of(settings)
         self.parts.desk.reload(prices, rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
         handler = self._pipeline(settings, table)
@@ -414,9 +433,7 @@ def check(settings: Settings) -> list[Model]:
     if settings.cache.semantic.enabled:
         from .caching.semantic.opening import check_semantic
 
-        check_semantic(
-            settings.cache.semantic, cache_enabled=settings.cache.enabled, find=ModelTable(models).find
-        )
+        check_semantic(settings.cache.semantic, cache_enabled=settings.cache.enabled, find=ModelTable(models).find)
     return models
 
 
@@ -571,6 +588,7 @@ def _request_log(settings: Settings, clock: Clock, metrics: Metrics) -> RequestL
         clock=clock,
         hash_key=hash_key,
         capture=log.capture_messages,
+        redactor=redactor_of(settings),
         flush_interval_s=log.flush_milliseconds / 1000,
         on_batch=metrics.observe,
     )

@@ -11,6 +11,7 @@ Not covered: what other processes ask at the same time.
 import asyncio
 import logging
 from collections.abc import Callable
+from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -35,8 +36,9 @@ class Flight:
         self._max_bytes = max_bytes
         self._keep = keep
         self._on_end = on_end
-        self._arrived: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._riders: list[_Rider] = []
+        self._arrived: Reply | None = None
+        self._riders: dict[_Rider, None] = {}
+        """In the order in which they got on."""
         self._payer: _Rider | None = None
         self._chunks: list[bytes] = []
         self._dropped = 0
@@ -44,7 +46,7 @@ class Flight:
         self._bytes = 0
         self._too_large = self._ended = False
         self._failure: BaseException | None = None
-        self._news: asyncio.Future[None] | None = None
+        self._trace: TracebackType | None = None
         self._progress: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -54,42 +56,45 @@ class Flight:
     async def ride(self, call: Call, timeout_s: float | None = None) -> Reply:
         """The answer for one rider. Raises what the flight failed with; `DeadlineExceeded` after ``timeout_s``."""
         rider = _Rider(self, call)
-        self._riders.append(rider)
+        self._riders[rider] = None
         if self._payer is None:
             self._payer = rider
         try:
-            if timeout_s is None:
-                flown = await asyncio.shield(self._arrived)
-            else:
-                async with asyncio.timeout(timeout_s):
-                    flown = await asyncio.shield(self._arrived)
-        except TimeoutError as exc:
-            self.leave(rider)
-            raise DeadlineExceeded("an identical call is under way; it took longer than this one may") from exc
+            if self._arrived is None:
+                if timeout_s is None:
+                    await rider.news()
+                else:
+                    async with asyncio.timeout(timeout_s):
+                        await rider.news()
         except BaseException as exc:
-            if exc is self._failure:
-                if rider is self._payer:
-                    self.bill(call)
-                self.end(rider)
-            else:
-                self.leave(rider)
+            self.leave(rider)
+            if isinstance(exc, TimeoutError):
+                raise DeadlineExceeded("an identical call is under way; it took longer than this one may") from exc
             raise
-        return rider.board(flown)
+        if self._arrived is not None:
+            return rider.board(self._arrived)
+        assert self._failure is not None
+        if rider is self._payer:
+            self.bill(call)
+        self.end(rider)
+        raise self._failure.with_traceback(self._trace)
 
     def end(self, rider: "_Rider") -> None:
         """It has had all there was; if it was the payer, it has paid."""
         if rider in self._riders:
-            self._riders.remove(rider)
+            del self._riders[rider]
             self._tell_progress()
 
     def leave(self, rider: "_Rider") -> None:
         """It goes before the end: the next one pays. Has no effect the second time."""
         if rider not in self._riders:
             return
-        self._riders.remove(rider)
+        del self._riders[rider]
+        rider.has_left = True
+        rider.tell()
         if self._riders:
             if rider is self._payer:
-                self._payer = self._riders[0]
+                self._payer = next(iter(self._riders))
                 rider.is_excused()
                 self._payer.pays()
             self._tell_progress()
@@ -113,8 +118,8 @@ class Flight:
         try:
             reply = await handle(self.call)
             reply.cache = reply.cache or _MISS
-            if not self._arrived.done():
-                self._arrived.set_result(reply)
+            self._arrived = reply
+            self._tell_news()
             if reply.stream is None:
                 self._hand_over(reply, None)
             else:
@@ -164,10 +169,7 @@ class Flight:
             await self._progress
 
     def _fail(self, exc: BaseException) -> None:
-        self._failure = exc
-        if not self._arrived.done():
-            self._arrived.set_exception(exc)
-            self._arrived.exception()  # where every rider has left, nobody asks
+        self._failure, self._trace = exc, exc.__traceback__
 
     # --- riders and the task ---
 
@@ -181,17 +183,14 @@ class Flight:
                     self._tell_progress()
                 return self._chunks[at]
             if self._failure is not None:
-                raise self._failure.with_traceback(None)
-            if self._ended:
+                raise self._failure.with_traceback(self._trace)
+            if self._ended or rider.has_left:
                 raise StopAsyncIteration
-            if self._news is None:
-                self._news = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._news)
+            await rider.news()
 
     def _tell_news(self) -> None:
-        news, self._news = self._news, None
-        if news is not None and not news.done():
-            news.set_result(None)
+        for rider in self._riders:
+            rider.tell()
 
     def _tell_progress(self) -> None:
         progress, self._progress = self._progress, None
@@ -203,19 +202,33 @@ class Flight:
         flown = self.call
         call.deployment, call.attempts, call.spent = flown.deployment, flown.attempts, flown.spent
         call.timeouts, call.dropped, call.failed = flown.timeouts, flown.dropped, flown.failed
+        call.attempted_s = flown.attempted_s
+        call.looked_up_s = max(call.looked_up_s, flown.looked_up_s)  # the flight may have looked further
 
 
 class _Rider:
     """One caller's seat; of a streamed answer, also its stream."""
 
-    __slots__ = ("_flight", "_flown", "_reply", "call", "position")
+    __slots__ = ("_flight", "_flown", "_news", "_reply", "call", "has_left", "position")
 
     def __init__(self, flight: Flight, call: Call) -> None:
         self._flight = flight
         self._flown: Reply | None = None
         self._reply: Reply | None = None
+        self._news: asyncio.Future[None] | None = None
         self.call = call
         self.position = 0
+        self.has_left = False
+
+    async def news(self) -> None:
+        """Wait until something has come, or the flight has ended."""
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
+
+    def tell(self) -> None:
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
 
     def board(self, flown: Reply) -> Reply:
         """This rider's own reply to what has arrived."""
@@ -250,6 +263,7 @@ class _Rider:
         """Somebody else pays: its reply is a copy, which settles at zero."""
         call, reply, flown, flight = self.call, self._reply, self._flown, self._flight
         call.attempts, call.deployment, call.spent, call.failed = 0, None, None, ()
+        call.attempted_s = 0.0
         if reply is None or flown is None:
             return
         call.dropped = flight.call.dropped

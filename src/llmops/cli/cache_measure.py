@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..caching.semantic.index import Vector
     from ..caching.semantic.measuring import Pair, Point, Row, Scored
     from ..settings import Settings
+    from ..spend.usage.reconciliation import Progress
 
 _BATCH = 64
 _WIDTH = 50
@@ -49,7 +50,7 @@ def measure(
         if pairs is not None:
             found = [pair for pair in _read(pairs) if pair.same is not None]
             if not found:
-                say(f"error: {pairs}: no labelled pair; a line is " '{"a": …, "b": …, "same": true}')
+                say(f'error: {pairs}: no labelled pair; a line is {{"a": …, "b": …, "same": true}}')
                 raise typer.Exit(1)
             vectors = _embed(settings, [text for pair in found for text in (pair.a, pair.b)])
             near = [float(one @ other) for one, other in zip(vectors[::2], vectors[1::2], strict=True)]
@@ -68,7 +69,9 @@ def _settings(config: Path | None, folder: Path | None, model: str | None) -> "S
     if folder is not None or model is not None:
         section = section.model_copy(update={"local_model": folder, "embeddings_model": model})
     if (section.local_model is None) == (section.embeddings_model is None):
-        say("error: name one source of embeddings: --local-model, --embeddings-model, or cache.semantic in the settings")
+        say(
+            "error: name one source of embeddings: --local-model, --embeddings-model, or cache.semantic in the settings"
+        )
         raise typer.Exit(USAGE_ERROR)
     section = section.model_copy(update={"enabled": True})
     return settings.model_copy(
@@ -94,14 +97,44 @@ def _embed(settings: "Settings", texts: Sequence[str]) -> "list[Vector]":
     """Unit vectors, each text embedded once."""
     import asyncio
 
-    from ..app import embed_texts
+    from ..caching.semantic.opening import check_semantic
+    from ..errors import LLMOpsError
     from .usage import progress_bar
 
-    distinct = list(dict.fromkeys(texts))
+    section, distinct = settings.cache.semantic, list(dict.fromkeys(texts))
+    work = _by_gateway if section.local_model is None else _by_folder
+    check_semantic(section, cache_enabled=True, find=lambda name: name)
     with progress_bar("embedding") as progress:
-        vectors = asyncio.run(embed_texts(settings, distinct, _BATCH, progress))
+        try:
+            vectors = asyncio.run(work(settings, distinct, progress))
+        except ValueError as exc:
+            raise LLMOpsError(f"the questions cannot be embedded: {exc}") from exc
     known = dict(zip(distinct, vectors, strict=True))
     return [known[text] for text in texts]
+
+
+async def _by_folder(settings: "Settings", texts: list[str], progress: "Progress") -> "list[Vector]":
+    from ..caching.semantic.local_model import load
+
+    encode, vectors = load(settings.cache.semantic.local_model or Path()), []
+    for text in texts:
+        vectors.append(await encode(text))
+        progress(len(vectors), len(texts))
+    return vectors
+
+
+async def _by_gateway(settings: "Settings", texts: list[str], progress: "Progress") -> "list[Vector]":
+    from ..app import Stack
+    from ..caching.semantic.asking import question_for, read_vectors
+
+    model, vectors = settings.cache.semantic.embeddings_model or "", []
+    async with Stack(settings) as stack:
+        for start in range(0, len(texts), _BATCH):
+            batch = texts[start : start + _BATCH]
+            reply = await stack.call("embeddings", question_for(model, batch))
+            vectors += read_vectors(reply.body, len(batch))
+            progress(len(vectors), len(texts))
+    return vectors
 
 
 # --- labelled pairs ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import typer
 
 from ..version import __version__
-from . import budgets, cache, config, dev, doctor, keys, limits, reconcile, serve, tenants, usage
+from . import budgets, cache, cache_measure, config, dev, doctor, keys, limits, reconcile, serve, tenants, usage
 from .output import JsonFlag, print_json
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(limits.app, name="limits")
 app.add_typer(budgets.app, name="budgets")
+cache.app.command("measure")(cache_measure.measure)
 app.add_typer(cache.app, name="cache")
 app.command("usage")(usage.usage)
 app.command("reconcile")(reconcile.reconcile)

@@ -111,6 +111,7 @@ class _SemanticPolicy:
             except _FAILURES as error:
                 self._semantic.fail(error)
                 found = None
+            call.looked_up_s = self._clock.monotonic_s()
             if found is not None:
                 counts.hits += 1
                 return found

@@ -1,7 +1,7 @@
 """Embeddings and verdicts from models of this gateway: calls of their own, on behalf of the call that needs them."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +25,7 @@ _VERDICT = (
 
 class _Embedding(msgspec.Struct):
     embedding: list[float]
+    index: int = 0
 
 
 class _Embeddings(msgspec.Struct):
@@ -38,15 +39,26 @@ def embedding_by(ask: Ask, model: str) -> Embed:
     """Embeddings of one of the gateway's models."""
 
     async def embed(call: Call, text: str) -> "Vector":
-        body = msgspec.json.encode({"model": model, "input": text, "encoding_format": "float"})
-        reply = await ask(call, "embeddings", body)
-        try:
-            (found,) = _EMBEDDINGS.decode(reply.body).data
-        except (msgspec.DecodeError, ValueError) as exc:
-            raise ValueError(f"the model {model!r} gave no embedding: {exc}") from exc
-        return unit(found.embedding)
+        reply = await ask(call, "embeddings", question_for(model, [text]))
+        return read_vectors(reply.body, 1)[0]
 
     return embed
+
+
+def question_for(model: str, texts: Sequence[str]) -> bytes:
+    """The body of an embeddings call."""
+    return msgspec.json.encode({"model": model, "input": texts, "encoding_format": "float"})
+
+
+def read_vectors(body: bytes, count: int) -> "list[Vector]":
+    """The unit vectors of an embeddings answer; `ValueError` where there are not that many."""
+    try:
+        found = _EMBEDDINGS.decode(body).data
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"no embeddings: {exc}") from exc
+    if len(found) != count:
+        raise ValueError(f"{len(found)} embeddings instead of {count}")
+    return [unit(each.embedding) for each in sorted(found, key=lambda each: each.index)]
 
 
 def judging_by(ask: Ask, model: str) -> Judge:

@@ -5,17 +5,18 @@ sentence-transformers takes many, and runs in a thread.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...types import Call
 from .asking import unit
-from .semantic import Embed
 
 if TYPE_CHECKING:
     from .index import Vector
 
+Encode = Callable[[str], "Awaitable[Vector]"]
+"""A unit vector for a text. Raises `ValueError` for a text without one."""
 EXTRA = "pip install 'llmops-lab[semantic]'"
 
 
@@ -39,7 +40,7 @@ def is_static(folder: Path) -> bool:
     return b"model2vec" in said or b"StaticEmbedding" in said
 
 
-def load(folder: Path) -> Embed:
+def load(folder: Path) -> Encode:
     """Raises `ValueError` for a folder that is no model after all."""
     try:
         return _static(folder) if is_static(folder) else _layered(folder)
@@ -47,23 +48,23 @@ def load(folder: Path) -> Embed:
         raise ValueError(f"{str(folder)!r} cannot be loaded: {exc}") from exc
 
 
-def _static(folder: Path) -> Embed:
+def _static(folder: Path) -> Encode:
     from model2vec import StaticModel
 
     model = StaticModel.from_pretrained(folder)
 
-    async def embed(call: Call, text: str) -> "Vector":
+    async def encode(text: str) -> "Vector":
         return unit(model.encode(text))
 
-    return embed
+    return encode
 
 
-def _layered(folder: Path) -> Embed:
+def _layered(folder: Path) -> Encode:
     from sentence_transformers import SentenceTransformer
 
     model: Any = SentenceTransformer(str(folder), local_files_only=True)
 
-    async def embed(call: Call, text: str) -> "Vector":
+    async def encode(text: str) -> "Vector":
         return unit(await asyncio.to_thread(model.encode, text))
 
-    return embed
+    return encode

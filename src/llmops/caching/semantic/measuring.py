@@ -78,9 +78,7 @@ def point(scored: Iterable[Scored], threshold: float, *, verified: bool) -> Poin
 
 
 def table(scored: Sequence[Scored], thresholds: Iterable[float]) -> list[Row]:
-    return [
-        Row(each, point(scored, each, verified=False), point(scored, each, verified=True)) for each in thresholds
-    ]
+    return [Row(each, point(scored, each, verified=False), point(scored, each, verified=True)) for each in thresholds]
 
 
 def best_at(scored: Sequence[Scored], precision: float, *, verified: bool) -> Point | None:

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from ...errors import ConfigError, UnknownModel
 from ...name_pattern import name_matcher
 from ...semantic_settings import SemanticSettings
-from .local_model import EXTRA, load, problem_with
+from .local_model import EXTRA, Encode, load, problem_with
 from .question import Rules
-from .semantic import Semantic, SemanticRules
+from .semantic import Embed, Semantic, SemanticRules
 
 Find = Callable[[str], object]
 """Finds a model of the gateway; raises `UnknownModel`."""
@@ -50,12 +50,16 @@ def open_semantic(
         from .index import SemanticIndex
 
         try:
-            embed = load(section.local_model) if section.local_model is not None else None
+            embed = _embedding_with(load(section.local_model)) if section.local_model is not None else None
         except ValueError as exc:
             raise ConfigError([f"cache.semantic.local_model: {exc}"]) from exc
         return Semantic(source, SemanticIndex(section.max_entries), embed)
     present.index.max_entries = section.max_entries
     return present
+
+
+def _embedding_with(encode: Encode) -> Embed:
+    return lambda call, text: encode(text)
 
 
 def semantic_rules(section: SemanticSettings) -> SemanticRules:

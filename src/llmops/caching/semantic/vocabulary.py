@@ -31,27 +31,29 @@ OPPOSITES: tuple[tuple[str, str], ...] = tuple(
     (left, right)
     for left, _, right in (
         line.partition("/")
-        for line in """to/from min/max minimum/maximum minimal/maximal minimize/maximize smallest/largest least/most fewest/most
-        lowest/highest shortest/longest slowest/fastest cheapest/dearest worst/best increase/decrease
-        increases/decreases increasing/decreasing increased/decreased raise/lower raise/reduce grow/shrink
-        expand/shrink more/less more/fewer higher/lower larger/smaller bigger/smaller faster/slower
-        longer/shorter older/newer older/younger better/worse before/after above/below over/under
-        inside/outside in/out up/down left/right buy/sell bought/sold buying/selling import/export
-        imports/exports upload/download push/pull send/receive lend/borrow give/take first/last start/end
-        start/stop begin/end begin/stop open/close opening/closing opened/closed lock/unlock enable/disable
-        enabled/disabled on/off add/remove add/subtract insert/delete create/delete install/uninstall
-        attach/detach mount/unmount connect/disconnect log/unlog login/logout encrypt/decrypt encode/decode
-        compress/decompress allow/deny allow/forbid allow/block accept/reject accept/decline approve/reject
-        grant/revoke pass/fail succeed/fail success/failure win/lose winner/loser profit/loss gain/lose
-        gain/loss hot/cold warm/cool heat/cool heating/cooling wet/dry light/dark light/heavy day/night
-        morning/evening summer/winter young/old new/old early/late earliest/latest earlier/later past/future
-        today/tomorrow today/yesterday yesterday/tomorrow always/never all/none everyone/nobody
-        public/private internal/external input/output source/target parent/child sender/receiver
-        employer/employee client/server buyer/seller landlord/tenant lender/borrower teacher/student
-        husband/wife mother/father brother/sister son/daughter boy/girl man/woman men/women male/female
-        king/queen positive/negative odd/even true/false yes/no ascending/descending horizontal/vertical
-        row/column rows/columns width/height north/south east/west northern/southern eastern/western
-        arrive/depart arrival/departure arrivals/departures join/leave deposit/withdraw debit/credit
+        for line in """to/from min/max minimum/maximum minimal/maximal minimize/maximize smallest/largest least/most
+        fewest/most lowest/highest shortest/longest slowest/fastest cheapest/dearest worst/best
+        increase/decrease increases/decreases increasing/decreasing increased/decreased raise/lower
+        raise/reduce grow/shrink expand/shrink more/less more/fewer higher/lower larger/smaller
+        bigger/smaller faster/slower longer/shorter older/newer older/younger better/worse
+        before/after above/below over/under inside/outside in/out up/down left/right buy/sell
+        bought/sold buying/selling import/export imports/exports upload/download push/pull
+        send/receive lend/borrow give/take first/last start/end start/stop begin/end begin/stop
+        open/close opening/closing opened/closed lock/unlock enable/disable enabled/disabled on/off
+        add/remove add/subtract insert/delete create/delete install/uninstall attach/detach
+        mount/unmount connect/disconnect log/unlog login/logout encrypt/decrypt encode/decode
+        compress/decompress allow/deny allow/forbid allow/block accept/reject accept/decline
+        approve/reject grant/revoke pass/fail succeed/fail success/failure win/lose winner/loser
+        profit/loss gain/lose gain/loss hot/cold warm/cool heat/cool heating/cooling wet/dry
+        light/dark light/heavy day/night morning/evening summer/winter young/old new/old early/late
+        earliest/latest earlier/later past/future today/tomorrow today/yesterday yesterday/tomorrow
+        always/never all/none everyone/nobody public/private internal/external input/output
+        source/target parent/child sender/receiver employer/employee client/server buyer/seller
+        landlord/tenant lender/borrower teacher/student husband/wife mother/father brother/sister
+        son/daughter boy/girl man/woman men/women male/female king/queen positive/negative odd/even
+        true/false yes/no ascending/descending horizontal/vertical row/column rows/columns
+        width/height north/south east/west northern/southern eastern/western arrive/depart
+        arrival/departure arrivals/departures join/leave deposit/withdraw debit/credit
         asset/liability legal/illegal safe/dangerous safe/unsafe healthy/unhealthy cause/cure
         advantages/disadvantages advantage/disadvantage pros/cons benefits/risks benefits/drawbacks
         risks/benefits synonym/antonym synonyms/antonyms read/write reads/writes empty/full odd/even
@@ -59,9 +61,10 @@ OPPOSITES: tuple[tuple[str, str], ...] = tuple(
         mutable/immutable static/dynamic single/married single/double domestic/foreign
         domestic/international personal/business adult/child adults/children born/died birth/death
         alive/dead hire/fire promote/demote gross/net upgrade/downgrade follow/unfollow
-        subscribe/unsubscribe mute/unmute hide/show freeze/thaw rise/fall sunrise/sunset ingoing/outgoing
-        incoming/outgoing inbound/outbound backward/forward clockwise/counterclockwise lower/upper
-        lowercase/uppercase strong/weak major/minor majority/minority same/different""".split()
+        subscribe/unsubscribe mute/unmute hide/show freeze/thaw rise/fall sunrise/sunset
+        ingoing/outgoing incoming/outgoing inbound/outbound backward/forward
+        clockwise/counterclockwise lower/upper lowercase/uppercase strong/weak major/minor
+        majority/minority same/different""".split()
     )
 )
 

@@ -7,12 +7,11 @@ request that names nothing is more likely a slip. Who let go of what is a line i
 import logging
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query
 
 from ...caching.cache import Cache
+from ...caching.desk import let_go, show_cache
 from ...errors import Forbidden, InvalidRequest
-from ...store.answers.labels import Selector
 from ..access import Caller
 from .roles import Editor, Viewer
 
@@ -25,12 +24,11 @@ def router(cache: Cache) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["cache"])
 
     @routes.get("/cache", summary="How full the cache is, and what has gone from it")
-    async def show_cache(_caller: Viewer) -> dict[str, Any]:
-        view: dict[str, Any] = msgspec.to_builtins(cache.answers.view())
-        return {**view, "unreadable": cache.unreadable, "too_large": cache.too_large, "under_way": len(cache.flights)}
+    async def show(_caller: Viewer) -> dict[str, Any]:
+        return show_cache(cache)
 
     @routes.delete("/cache", summary="Let go of kept answers: of those that agree in all that is named")
-    async def clear_cache(
+    async def clear(
         caller: Editor,
         tenant: Name = None,
         model: Annotated[Name, Query(description="The public model name.")] = None,
@@ -41,19 +39,20 @@ def router(cache: Cache) -> APIRouter:
     ) -> dict[str, Any]:
         if caller.tenant is not None and tenant not in (None, caller.tenant):
             raise Forbidden("answers of another tenant are let go of by an administrator", param="tenant")
-        named = any(each is not None for each in (tenant, model, release, knowledge, tag))
-        if named == all:
+        asked = {"tenant": tenant, "model": model, "release": release, "knowledge": knowledge, "tag": tag}
+        named = {name: value for name, value in asked.items() if value is not None}
+        if bool(named) == all:
             raise InvalidRequest(
                 "all=true is for a request that names nothing else"
                 if all
                 else "name any of tenant, model, release, knowledge and tag, or say all=true",
                 param="all",
             )
-        selector = Selector(tenant=caller.tenant or tenant, model=model, release=release, knowledge=knowledge, tag=tag)
-        gone = await cache.invalidate(selector)
-        shown = msgspec.to_builtins(selector)
-        _log.info("%s let go of kept answers: %s", _name(caller), shown or "all")
-        return {"selector": shown, "gone": gone}
+        if caller.tenant is not None:
+            named["tenant"] = caller.tenant
+        gone = await let_go(cache, named)
+        _log.info("%s let go of kept answers: %s", _name(caller), named or "all")
+        return gone
 
     return routes
 

@@ -35,7 +35,7 @@ class LocalAnswers:
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._bytes = 0
         self._evicted = self._expired = self._invalidated = 0
-        self._words: list[tuple[float, Selector]] = []
+        self._words: dict[Selector, float] = {}
 
     def get(self, key: bytes) -> bytes | None:
         kept = self._kept.get(key)
@@ -49,7 +49,7 @@ class LocalAnswers:
         return kept.data
 
     def put(self, key: bytes, data: bytes, labels: Labels, *, began_s: float, expires_s: float) -> None:
-        if any(at_s >= began_s and selector.selects(labels) for at_s, selector in self._words):
+        if any(at_s >= began_s and selector.selects(labels) for selector, at_s in self._words.items()):
             return
         if key in self._kept:
             self._remove(key)
@@ -67,8 +67,8 @@ class LocalAnswers:
 
     async def invalidate(self, selector: Selector) -> int:
         now_s = self._now_s()
-        self._words = [word for word in self._words if word[0] > now_s - _LONGEST_CALL_S]
-        self._words.append((now_s, selector))
+        self._words = {word: at_s for word, at_s in self._words.items() if at_s > now_s - _LONGEST_CALL_S}
+        self._words[selector] = now_s
         gone = [key for key, kept in self._kept.items() if selector.selects(kept.labels)]
         for key in gone:
             self._remove(key)
