@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak faults lint format types eval log-check bench bench-keys bench-governed bench-faults bench-setup conformance docs lock clean
+.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-setup conformance docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
 soak: $(DEV) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600 $(ARGS)
 	$(BIN)/python -m tests.faults
+
+soak-azure: $(DEV) ## replay a trace amid faults, 200,000 calls (ARGS="--trace FILE.csv")
+	$(BIN)/python -m tests.resilience_faults.azure $(ARGS)
 
 faults: $(DEV) ## kill gateways, stores and clients amid load (ARGS="kill --runs 20")
 	$(BIN)/python -m tests.faults $(ARGS)
@@ -48,14 +51,26 @@ log-check: $(RUN) ## is every line of the request log well-formed?
 bench: $(DEV) ## measure the gateway; results in benchmarks/results/
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-cache: $(DEV) ## measure hits and misses of the exact cache (ARGS="--no-redis")
+	$(BIN)/python -m benchmarks.cache $(ARGS)
+
 bench-keys: $(DEV) ## measure a gateway that knows a million keys (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.million_keys $(ARGS)
 
-bench-faults: $(DEV) ## play thirty upstream faults against ours and LiteLLM (ARGS="--calls 1000")
+bench-faults: $(DEV) ## play thirty upstream faults against ours and LiteLLM (ARGS="--calls 100")
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 bench-governed: $(DEV) ## measure what keys, limits, a budget and the ledger cost (ARGS="--rounds 3")
 	$(BIN)/python -m benchmarks.governed $(ARGS)
+
+bench-resilience: $(DEV) ## measure what resilience costs while nothing fails (ARGS="--rounds 3")
+	$(BIN)/python -m benchmarks.resilience $(ARGS)
+
+bench-overload: $(DEV) ## measure what is left of the goodput at three times the load
+	$(BIN)/python -m benchmarks.overload $(ARGS)
+
+bench-semantic: $(DEV) ## measure the semantic cache's look-up, and its hits on labelled pairs (ARGS="--entries 10000")
+	$(BIN)/python -m benchmarks.semantic $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup

@@ -1,183 +1,127 @@
 """``python -m benchmarks.faults``: what clients see of thirty kinds of upstream fault, ours beside LiteLLM.
 
 Each fault has a model of its own whose first deployment always fails that way and whose second is healthy; every call
-is judged by the words that arrive. The harness is the tests' own, ``tests/resilience_faults``. LiteLLM is started from
-``.benchmark/litellm`` (or BENCH_LITELLM_VENV) with its fallbacks, two retries and the same limits on silence; it is
-left out, and that is said, where it is not installed. ``--base-url`` plays the table against any other gateway: with
-``--port`` its models can be pointed at the fault server beforehand (one model for each name of ``llmops dev faults
---list``; the healthy deployment is that port without a fault's path).
+is judged by the words that arrive (the harness is the tests' own, ``tests/resilience_faults``). Faults whose only sign
+is silence are played together with many callers, who mostly wait; all others one after another with few, so that times
+are the gateway's and not a queue's. Then models without one healthy deployment are called: how many requests reach the
+upstream for a call? LiteLLM runs from ``.benchmark/litellm`` (or BENCH_LITELLM_VENV); where it is not installed it is
+left out, and that is said.
+
+``--base-url`` plays the table against any other gateway: with ``--port`` its models can be pointed at the fault server
+beforehand (one model for each name of ``llmops dev faults --list``; the healthy deployment is that port without a
+fault's path).
 """
 
 import argparse
 import asyncio
+import datetime
 import json
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from llmops.dev.faults import FAULTS, Fault, FaultServer, Rehearsal
-from tests.resilience_faults.caller import Caller
-from tests.resilience_faults.case import Play, Result, play_all
-from tests.resilience_faults.models import models
+import msgspec
 
-from . import peers, wire
+from llmops.dev.faults import FAULTS
+
+from . import wire
+from .fault_evening import Length, play_given, play_started
+from .fault_gateways import LIMIT_S, LITELLM, TARGETS
+from .fault_report import Played, as_data, bars, kept, markdown
 from .lab import say
-from .launch import Launch
-from .load import REPOSITORY
-from .process import HOST, StartFailed, free_port, running, wait_until_ready
-from .targets import gateway_command
+from .machine import choose_cores, describe, pin_self, source_state
+from .process import StartFailed
 
-OURS, LITELLM, OTHER = "ours", "litellm", "given"
-_LIMIT_S = 1.0
-"""On silence, and until an answer begins, for every gateway."""
-_TOTAL_S = 8.0
-_HANG_S = 20.0
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     options = _parser().parse_args()
-    found = asyncio.run(_measure(options))
-    if options.json:
-        print(json.dumps({name: [_row(result) for result in results] for name, results in found.items()}, indent=2))
-    else:
-        print(_markdown(found))
-    broken = [problem for result in found.get(OURS, ()) for problem in result.problems(fallback=True)]
-    for problem in broken:
-        say(f"not kept: {problem}")
-    return 1 if options.gate and broken else 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the children as Ctrl-C does
+    cores = choose_cores()
+    pin_self(cores.load)
+    facts = describe(cores)
+    try:
+        evening = _evening(options, cores.target)
+    except KeyboardInterrupt:
+        say("stopped; nothing is written")
+        return 130
+    if (now := source_state()) != facts["commit"]:
+        facts["remark"] = f"the source changed during the run (then {now}): measure again"
+    return _publish(evening, facts, options)
 
 
-async def _measure(options: argparse.Namespace) -> dict[str, list[Result]]:
+def _evening(options: argparse.Namespace, core: int | None) -> list[Played]:
     faults = [FAULTS[name] for name in options.fault or FAULTS]
-    found: dict[str, list[Result]] = {}
-    for name in [OTHER] if options.base_url else options.targets:
-        async with FaultServer(Rehearsal(drip_s=_LIMIT_S / 4), port=options.port) as server:
-            try:
-                with tempfile.TemporaryDirectory(prefix="llmops-faults-") as folder:
-                    with _target(name, Path(folder), server, options.base_url) as base_url:
-                        say(f"{name}: {len(faults)} faults, {options.calls} calls for each form of an answer")
-                        caller = Caller(base_url, key=options.key or wire.KEY, limit_s=_HANG_S)
-                        play = Play(caller, server, _LIMIT_S, calls=options.calls, at_once=options.at_once)
-                        found[name] = await _play(play, faults)
-            except StartFailed as exc:
-                say(f"{name} is left out: {exc}")
-    return found
+    ours = Length(options.calls, options.at_once, options.dead_calls)
+    if options.base_url:
+        return [_run(play_given(options.base_url, options.key, options.port, faults, ours))]
+    dead_calls = min(options.dead_calls, 5 * options.peer_calls)
+    theirs = Length(options.peer_calls, min(4, options.at_once), dead_calls, together=6)  # it mostly waits to retry
+    evening = []
+    for target in options.targets:
+        length = theirs if target == "litellm" else ours
+        try:
+            with tempfile.TemporaryDirectory(prefix="llmops-faults-") as folder:
+                evening.append(_run(play_started(TARGETS[target], Path(folder), core, faults, length)))
+        except StartFailed as exc:
+            say(f"{target} is left out: {exc}")
+    return evening
 
 
-async def _play(play: Play, faults: Sequence[Fault]) -> list[Result]:
-    results: list[Result] = []
-    for fault in faults:
-        played = await play_all(play, [fault])
-        results += played
-        problems = [problem for result in played for problem in result.problems(fallback=True)]
-        say(f"  {fault.name}: {'; '.join(problems)[:200] or 'as it should be'}")
-    return results
+def _run(playing: Coroutine[Any, Any, Played]) -> Played:
+    try:
+        import uvloop
+    except ImportError:  # it is not made for Windows
+        return asyncio.run(playing)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(playing)
 
 
-@contextmanager
-def _target(name: str, folder: Path, server: FaultServer, base_url: str | None) -> Iterator[str]:
-    """The base URL of a started gateway. Waiting for it blocks this program, in which nothing else happens then."""
-    if base_url:
-        yield base_url
-        return
-    port = free_port()
-    launch = _ours(folder, port, server) if name == OURS else _litellm(folder, port, server)
-    with running(name, launch.command, folder=folder, env=launch.env) as process:
-        wait_until_ready(process, port, launch.ready_path, launch.timeout_s)
-        yield f"http://{HOST}:{port}/v1"
-
-
-def _ours(folder: Path, port: int, server: FaultServer) -> Launch:
-    limits = {
-        "connect_timeout_seconds": _LIMIT_S,
-        "first_byte_timeout_seconds": _LIMIT_S,
-        "idle_timeout_seconds": _LIMIT_S,
-        "timeout_seconds": _TOTAL_S,
+def _publish(evening: list[Played], facts: dict[str, str], options: argparse.Namespace) -> int:
+    date = datetime.date.today().isoformat()
+    judged = [bar for played in evening for bar in bars(played)]
+    document = {
+        "date": date,
+        "machine": facts,
+        "limit_on_silence_s": LIMIT_S,
+        "bars": [{**msgspec.structs.asdict(bar), "verdict": bar.verdict} for bar in judged],
+        "gateways": {played.name: as_data(played) for played in evening},
     }
-    settings = {
-        "models": models(server, fallback=True),
-        "llm": limits,
-        "log": {"dir": str(folder / "logs")},
-        "database": {"url": f"sqlite:///{folder}/llmops.db"},
-    }
-    path = folder / "llmops.yaml"
-    path.write_text(json.dumps(settings))  # JSON is YAML
-    env = {"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}", "LLMOPS_CONFIG": str(path)}
-    return Launch(gateway_command().replace("{port}", str(port)).split(), env=env, ready_path="/ready")
-
-
-def _litellm(folder: Path, port: int, server: FaultServer) -> Launch:
-    if reason := peers.missing("litellm"):
-        raise StartFailed(reason)
-
-    def deployment(name: str, base_url: str) -> dict[str, Any]:
-        limits = {"timeout": _LIMIT_S, "stream_timeout": _LIMIT_S, "max_retries": 0}
-        upstream = {"model": "openai/m", "api_key": "none", "api_base": base_url, **limits}
-        return {"model_name": name, "litellm_params": upstream}
-
-    settings = {
-        "model_list": [deployment("healthy", server.url), *(deployment(name, server.url_for(name)) for name in FAULTS)],
-        "router_settings": {"num_retries": 2, "fallbacks": [{name: ["healthy"]} for name in FAULTS]},
-        "litellm_settings": {"request_timeout": _TOTAL_S, "set_verbose": False, "json_logs": True},
-        "general_settings": {"master_key": wire.KEY},
-    }
-    path = folder / "litellm.yaml"
-    path.write_text(json.dumps(settings))
-    launch = peers.start_litellm(folder, port, server.port)
-    path.write_text(json.dumps(settings))  # in place of the one for the measurement of its speed
-    return launch
-
-
-def _row(result: Result) -> dict[str, Any]:
-    return {
-        "fault": result.fault.name,
-        "stream": result.stream,
-        "expected": result.fault.expectation(stream=result.stream),
-        "calls": result.calls,
-        "struck": result.struck,
-        **{given: result.given[given] for given in ("whole", "error", "broken", "hung")},
-        "longest_s": round(max(result.seconds), 3),
-        "problems": list(result.problems(fallback=True)),
-    }
-
-
-def _markdown(found: dict[str, list[Result]]) -> str:
-    """A row a case and a column a gateway: what its clients were given, and whether that is as it should be."""
-    head = ["fault", "answer", "should", *found]
-    rows = [head, ["---"] * len(head)]
-    for cases in zip(*found.values(), strict=True):
-        first = cases[0]
-        form = "stream" if first.stream else "complete"
-        rows.append([first.fault.name, form, str(first.fault.expectation(stream=first.stream)), *map(_cell, cases)])
-    kept = [f"{sum(1 for each in results if _kept(each))} of {len(results)} kept" for results in found.values()]
-    rows.append(["**all**", "", "", *kept])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cell(result: Result) -> str:
-    given = ", ".join(f"{count} {what}" for what, count in sorted(result.given.items()))
-    return f"{'kept' if _kept(result) else '**not**'}: {given}; longest {max(result.seconds):.1f} s"
-
-
-def _kept(result: Result) -> bool:
-    return not any(result.problems(fallback=True))
+    shown = markdown(evening, title=f"Upstream faults, {date}", facts=facts)
+    print(json.dumps(document, indent=2) if options.json else shown)
+    if not options.fault and set(options.targets) == {*TARGETS} and not options.base_url and options.calls >= 1000:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{date}-faults.json"
+        path.write_text(json.dumps(document, indent=1) + "\n")
+        path.with_suffix(".md").write_text(shown + "\n")
+        say(f"written to {path}")
+    ours = [played for played in evening if played.name != LITELLM]
+    for played in ours:
+        for case in played.cases:
+            if not kept(case):
+                say(f"not kept: {played.name}: {'; '.join(case.problems(fallback=True))[:600]}")
+    missed = [bar for played in ours for bar in bars(played) if bar.verdict == "missed"]
+    return 1 if options.gate and missed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--targets", nargs="+", choices=(OURS, LITELLM), default=[OURS, LITELLM])
+    parser.add_argument("--targets", nargs="+", choices=[*TARGETS], default=[*TARGETS], help="just these; no file then")
     parser.add_argument("--fault", action="append", choices=[*FAULTS], metavar="NAME", help="just this; repeatable")
-    parser.add_argument("--calls", type=int, default=20, help="for each fault and form; 1000 is the full length")
-    parser.add_argument("--at-once", type=int, default=4, help="callers at the same time")
+    parser.add_argument("--calls", type=int, default=1000, help="of each fault in each form; fewer: no file (1000)")
+    parser.add_argument("--peer-calls", type=int, default=20, help="the same for LiteLLM, which is slower (20)")
+    parser.add_argument("--dead-calls", type=int, default=2000, help="of the models where nothing is healthy (2000)")
+    parser.add_argument("--at-once", type=int, default=6, help="callers of a fault; LiteLLM gets 4 (6)")
     parser.add_argument("--base-url", help="a gateway that runs already, with /v1")
-    parser.add_argument("--key", default=os.environ.get("BENCH_KEY"), help="its key")
-    parser.add_argument("--port", type=int, default=0, help="of the fault server; 0: a free one")
+    parser.add_argument("--key", default=os.environ.get("BENCH_KEY", wire.KEY), help="its key")
+    parser.add_argument("--port", type=int, default=0, help="of the fault server for --base-url; 0: a free one")
     parser.add_argument("--gate", action="store_true", help="status 1 where our gateway keeps a promise not")
-    parser.add_argument("--json", action="store_true", help="the table as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     return parser
 
 

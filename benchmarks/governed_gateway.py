@@ -39,13 +39,17 @@ RECONCILE_S = 600
 
 
 class Governed:
-    """One gateway. ``ruled`` is everything but Redis; with a ``redis_url`` the counts are there."""
+    """One gateway. ``ruled`` is everything but Redis; with a ``redis_url`` the counts are there; ``resilient`` is as
+    shipped."""
 
-    def __init__(self, name: str, *, keyed: bool = True, ruled: bool = True, redis_url: str | None = None) -> None:
+    def __init__(
+        self, name: str, *, keyed: bool = True, ruled: bool = True, redis_url: str | None = None, resilient: bool = True
+    ) -> None:
         self.name = name
         self.ruled = ruled
         self._keyed = keyed
         self._redis_url = redis_url
+        self._resilient = resilient
         self._config = Path()
         self._admin_key = ""
 
@@ -81,6 +85,7 @@ class Governed:
             "budgets": [BUDGET] if self.ruled else [],
             "ledger": {"enabled": self.ruled},
             "redis": {"url": self._redis_url},
+            "resilience": {"enabled": self._resilient},
             "database": {"url": f"sqlite:///{folder / 'llmops.db'}"},
             "log": {"dir": str(folder / "logs")},
         }

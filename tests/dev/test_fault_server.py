@@ -88,6 +88,13 @@ def test_a_rate_that_is_no_share_is_refused(rate: float) -> None:
         FaultServer(Rehearsal(rate=rate))
 
 
+async def test_an_answer_is_as_long_as_the_caller_takes_but_has_a_middle() -> None:
+    async with FaultServer(Rehearsal(words=20)) as server, await connect(server) as connection:
+        for taken, words in ((12, 12), (1, 6), (50, 20)):
+            await connection.send(http_request("POST", CHAT, body(max_tokens=taken)))
+            assert (await connection.read_answer()).json()["usage"]["completion_tokens"] == words
+
+
 async def test_a_request_chooses_its_fault_by_path_or_header() -> None:
     async with FaultServer() as server, await connect(server) as connection:
         await connection.send(http_request("POST", f"/fault/http-529{CHAT}", body()))

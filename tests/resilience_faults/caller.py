@@ -33,7 +33,9 @@ class Seen:
     hung: bool = False
     seconds: float = 0.0
     quiet_s: float = 0.0
-    """From the last word, or the beginning, to the end."""
+    """From the last word, or the beginning, to the error; where none was told, to the end."""
+    told_s: float | None = None
+    """When the error came, on the loop's clock."""
     raw: bytes = field(default=b"", repr=False)
 
     @property
@@ -63,7 +65,7 @@ class Caller:
                 reader, writer = await asyncio.open_connection(*self._address, limit=_BUFFER_BYTES)
                 async with Connection(reader, writer) as connection:
                     await connection.send(http_request("POST", self._path, body, self._headers))
-                    await self._read(connection, seen)
+                    await read_answer(connection, seen)
         except TimeoutError:
             seen.hung = True
         except (ConnectionError, asyncio.IncompleteReadError) as exc:
@@ -71,22 +73,24 @@ class Caller:
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             seen.broken = f"unreadable: {exc}"
         now_s = loop.time()
-        seen.seconds, seen.quiet_s = now_s - started_s, now_s - seen.quiet_s
+        seen.seconds, seen.quiet_s = now_s - started_s, (seen.told_s or now_s) - seen.quiet_s
         return seen
 
-    async def _read(self, connection: Connection, seen: Seen) -> None:
-        status, headers = await connection.read_head()
-        seen.status = status
-        if "content-length" in headers:
-            body = await connection.reader.readexactly(int(headers["content-length"]))
-            _read_document(body, seen)
-        elif status == 200 and seen.stream:
-            await _read_stream(connection, seen)
-        else:
-            parts = []
-            while chunk := await connection.read_chunk():
-                parts.append(chunk)
-            _read_document(b"".join(parts), seen)
+
+async def read_answer(connection: Connection, seen: Seen) -> None:
+    """Read one answer into ``seen``; raises what `Caller.call` makes a note of."""
+    status, headers = await connection.read_head()
+    seen.status = status
+    if "content-length" in headers:
+        body = await connection.reader.readexactly(int(headers["content-length"]))
+        _read_document(body, seen)
+    elif status == 200 and seen.stream:
+        await _read_stream(connection, seen)
+    else:
+        parts = []
+        while chunk := await connection.read_chunk():
+            parts.append(chunk)
+        _read_document(b"".join(parts), seen)
 
 
 def _read_document(body: bytes, seen: Seen) -> None:
@@ -122,6 +126,7 @@ def _note_error(said: Any, seen: Seen) -> bool:
     if found is None:
         return False
     seen.error = str(found.get("message") if isinstance(found, dict) else found)
+    seen.told_s = asyncio.get_running_loop().time()
     return True
 
 

@@ -25,9 +25,15 @@ class Result:
     """How often the fault really struck: a gateway stops asking who always fails."""
     given: Counter[Given] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+    silences: list[float] = field(default_factory=list)
+    """From the last word that came to the explicit error, of those that were told so in a stream."""
     late: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Examples of what should not have been given."""
+    asked: int = 0
+    """Requests that reached the upstream, struck and in health, where nobody else asks that server meanwhile."""
+    healthy: int = 0
+    """Those of them that were answered in health: with a fallback, what the fallback was asked."""
 
     @property
     def name(self) -> str:
@@ -70,7 +76,8 @@ class Play:
     async def case(self, fault: Fault, *, stream: bool, model: str | None = None) -> Result:
         """``model`` is the gateway's name for the deployments that this fault strikes; default: the fault's."""
         result = Result(fault, stream)
-        struck_before = self.server.tally.struck[fault.name]
+        tally = self.server.tally
+        struck, asked, healthy = tally.struck[fault.name], tally.requests, tally.healthy
         calls = max(1, self.calls // _HEAVY_SHARE) if fault.heavy else self.calls
         left = iter(range(calls))
 
@@ -80,7 +87,8 @@ class Play:
                 self._note(result, seen, judge(seen, self.server.rehearsal.words))
 
         await asyncio.gather(*(client() for _ in range(1 if fault.heavy else min(self.at_once, calls))))
-        result.struck = self.server.tally.struck[fault.name] - struck_before
+        result.struck, result.asked = tally.struck[fault.name] - struck, tally.requests - asked
+        result.healthy = tally.healthy - healthy
         return result
 
     def _note(self, result: Result, seen: Seen, verdict: Verdict) -> None:
@@ -89,6 +97,8 @@ class Play:
         if verdict.given != "whole":
             result.wrong.append(verdict.why)
         after_commit = verdict.given == "error" and seen.status == 200
+        if after_commit:
+            result.silences.append(seen.quiet_s)
         if after_commit and seen.quiet_s > self.idle_s + self.slack_s:
             result.late.append(f"{result.name}: the error came {seen.quiet_s:.2f} s after the last word")
         if verdict.given == "error" and (seen.status == 200) != (len(seen.words) > 0):

@@ -15,6 +15,15 @@ LIMITS = {
 }
 IDLE_S = LIMITS["idle_timeout_seconds"]
 
+NEVER_EJECTS = {
+    "failures_in_a_row": 1000,
+    "least_calls": 100_000,
+    "forbidden_in_a_row": 1000,
+    "cooldown_seconds": 0.001,
+    "max_cooldown_seconds": 0.001,
+}
+"""A breaker that lets every call meet the fault."""
+
 
 def models(server: FaultServer, *, fallback: bool) -> Mapping[str, Any]:
     elsewhere = server.url.replace("127.0.0.1", "localhost")  # connections are shared by name: none that is spoilt

@@ -12,7 +12,7 @@ from tests.fakes.upstream import eventually
 
 from .caller import Caller
 from .case import Play, play_all
-from .models import IDLE_S, LIMITS, models
+from .models import IDLE_S, LIMITS, NEVER_EJECTS, models
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,8 @@ from .models import IDLE_S, LIMITS, models
 )
 async def test_every_fault_with_a_healthy_fallback(calls: int, at_once: int, slack_s: float, log_dir: Path) -> None:
     async with FaultServer(Rehearsal(drip_s=0.1)) as server:
-        # Every call is to meet the fault: nothing is ejected.
-        breaker = {"failures_in_a_row": 1000, "least_calls": 100_000, "max_cooldown_seconds": 0.001}
-        breaker |= {"cooldown_seconds": 0.001, "forbidden_in_a_row": 1000}
-        settings = settings_for(log_dir, models(server, fallback=True), llm=LIMITS, resilience={"breaker": breaker})
+        resilience = {"breaker": NEVER_EJECTS}
+        settings = settings_for(log_dir, models(server, fallback=True), llm=LIMITS, resilience=resilience)
         async with Gateway(settings) as gateway:
             caller = Caller(f"{gateway.url}/v1")
             play = Play(caller, server, IDLE_S, calls=calls, at_once=at_once, slack_s=slack_s)

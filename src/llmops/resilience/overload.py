@@ -29,7 +29,7 @@ _MOST_TIMES = 4.0
 _CUT_EVERY_S = 0.1
 _WAIT_FOR_CUT_S = 0.5
 """How long as few calls as a cut allows are waited for, before there is another one."""
-_GROWTH_PER_S = 0.1
+_GROWTH_PER_S = 0.4
 _FREE_GROWTH_PER_S = 1.0
 _FREE_BELOW = 0.5
 _LEAST_CALLS = 32.0

@@ -3,10 +3,10 @@
 A pool finds its size by itself (additive increase, multiplicative decrease): until the first refusals (429, 503)
 nothing is known and only the maximum bounds it; then each leaves 0.7 of the places, each round of successes adds one.
 A refused call that had begun before the last decrease says nothing new, so there is at most one decrease in a round
-trip, without measuring any. Nor does one refusal among ten answers say how many calls are too many: providers refuse
-that many at any load, and a pool that fell for each of them would end at its minimum. Up to its initial size a pool
-grows with any answer; beyond it only while at least half of it is used, for places that nobody needed prove nothing.
-Nobody waits here: a full pool says no.
+trip, without measuring any. Nor do two refusals, or one among ten answers, say how many calls are too many: providers
+refuse that many at any load, and a pool that fell for each of them would end at its minimum. Up to its initial size a
+pool grows with any answer; beyond it only while at least half of it is used, for places that nobody needed prove
+nothing. Nobody waits here: a full pool says no.
 """
 
 from .rules import PoolRules
@@ -54,8 +54,8 @@ class AdaptivePool:
 
     def refuse(self, began_s: float, now_s: float) -> None:
         """The deployment asked for less, of a call that began at ``began_s``."""
-        self._strain = min(self._strain + _FORGIVEN, 2 * _FORGIVEN)
-        if self._strain > _FORGIVEN and began_s >= self._decreased_s:
+        self._strain = min(self._strain + _FORGIVEN, 3 * _FORGIVEN)
+        if self._strain > 2 * _FORGIVEN and began_s >= self._decreased_s:
             if self._decreased_s == float(
                 "-inf"
             ):  # the first: what was under way was too much, or 64 where that was less
