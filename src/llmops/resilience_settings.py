@@ -106,8 +106,8 @@ class PoolSettings(_Section):
 class OverloadSettings(_Section):
     """When this process refuses calls, the lowest priority first, because it has too much to do."""
 
-    max_lag_seconds: float = Field(0.01, ge=0.002, le=10, description="Average lag of the event loop that is too much…")
-    patience_seconds: float = Field(0.3, ge=0, le=60, description="…when it lasts this long.")
+    max_lag_seconds: float = Field(0.05, ge=0.002, le=10, description="Average lag of the event loop that is too much…")
+    patience_seconds: float = Field(1.0, ge=0, le=60, description="…when it lasts this long.")
     max_memory_share: float = Field(0.85, ge=0.1, le=1, description="Resident share of the memory limit.")
     max_calls: int | None = Field(None, ge=1, le=1_000_000, description="Calls under way; default: not bounded.")
     reserved_share: float = Field(0.2, ge=0, le=0.9, description="Share of `max_calls` for high priority alone.")

@@ -14,7 +14,7 @@ from llmops.types import Priority
 
 STEP_S = 0.02
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
-RULES = OverloadRules()
+RULES = OverloadRules(max_lag_s=0.01, patience_s=0.3)
 
 
 def sampled(overload: Overload, seconds: float, lag_s: float, calls: int, memory: float = 0.0) -> None:
@@ -139,7 +139,7 @@ def test_the_refused_do_not_come_back_together() -> None:
 def test_whatever_happens_a_higher_priority_is_never_worse_off(
     samples: list[tuple[float, float, int, float, Priority]],
 ) -> None:
-    overload, now_s = Overload(OverloadRules(max_calls=4000), 0.0), 0.0
+    overload, now_s = Overload(OverloadRules(max_calls=4000, max_lag_s=0.01, patience_s=0.3), 0.0), 0.0
     for step_s, lag_s, calls, memory, arriving in samples:
         overload.refuses(arriving, calls)
         now_s += step_s

@@ -60,8 +60,8 @@ class PoolRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
 class OverloadRules(msgspec.Struct, frozen=True, kw_only=True, rename=_name):
     """When the gateway itself has too much to do."""
 
-    max_lag_s: float = 0.01
-    patience_s: float = 0.3
+    max_lag_s: float = 0.05
+    patience_s: float = 1.0
     """How long the lag may last before anything is refused."""
     max_memory_share: float = 0.85
     max_calls: int | None = None
