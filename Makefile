@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-setup conformance docs lock clean
+.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,11 +81,19 @@ conformance: $(DEV) ## chain through an independent gateway as the upstream
 docs: $(DEV) ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py
 
+interop-setup: .venv-interop/.installed ## install the packages of others that tests/interop runs beside ours
+
+.venv-interop/.installed: requirements-interop.txt
+	$(PYTHON) -m venv .venv-interop
+	@.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 lock: $(DEV) ## resolve the dependencies anew, with hashes and without index addresses
 	$(PIP) uv
 	$(BIN)/uv pip compile $(LOCKING) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt --group build -o requirements-build.txt
 	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt -c requirements-build.txt --group dev -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCKING) --group interop -o requirements-interop.txt
 
 clean: ## remove the environment, caches, builds and the eval report; logs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json

@@ -48,6 +48,7 @@ USAGE: dict[str, Check] = {
     "source": lambda value: value in ("provider", "estimated", "none"),
 }
 FAILED: dict[str, Check] = {"deployment": text, "error_type": text, "status": optional(count), "latency_ms": number}
+STEPS = {"read", "auth", "limits", "cache", "upstream"}
 MESSAGE: dict[str, Check] = {"role": text, "content_hash": matching("[0-9a-f]{32}"), "content_length": count}
 FIELDS: dict[str, Check] = {
     "timestamp": matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
@@ -63,10 +64,14 @@ FIELDS: dict[str, Check] = {
     "ttft_ms": optional(number),
     "token_usage": lambda value: not list(problems_of(value, USAGE)),
     "error_type": optional(text),
+    "session": optional(text),
     "prompt_version": optional(text),
     "release_id": optional(text),
     "attempts": count,
     "cached": truth,
+    "cache": optional(text),
+    "similarity": optional(number),
+    "saved_nanousd": count,
     "json_valid": optional(truth),
     "status": lambda value: count(value) and 100 <= value <= 599,
     "stream": truth,
@@ -80,7 +85,9 @@ FIELDS: dict[str, Check] = {
 SOMETIMES: dict[str, Check] = {
     "failed_attempts": lambda value: (
         isinstance(value, list) and value != [] and all(not list(problems_of(each, FAILED)) for each in value)
-    )
+    ),
+    "timings_ms": lambda value: isinstance(value, dict) and value.keys() <= STEPS and all(map(number, value.values())),
+    "output": text,
 }
 
 

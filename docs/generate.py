@@ -154,7 +154,7 @@ def cli_page() -> str:
         *(["keys", name] for name in ("create", "list", "rotate", "revoke")),
         *(["tenants", name] for name in ("create", "list", "disable", "enable")),
         *([kind, name] for kind in ("limits", "budgets") for name in ("list", "add", "remove")),
-        *(["cache", name] for name in ("show", "clear")),
+        *(["cache", name] for name in ("show", "clear", "measure")),
         ["usage"],
         ["reconcile"],
         ["doctor"],

@@ -48,6 +48,7 @@ def problems_of(load: Load, text: str = "", **variables: str) -> list[str]:
 
 
 DEPLOYMENT = "models: {m: [{provider: openai, %s}]}"
+RESORTS = "models: {m: {deployments: [{provider: mock}], last_resorts: [%s]}}"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,13 @@ DEPLOYMENT = "models: {m: [{provider: openai, %s}]}"
             "models: {m: {strategy: random, deployments: [{provider: mock}]}}",
             "models.m.strategy: 'random': must be 'ordered', 'weighted', 'least_busy', 'lowest_latency' or 'cheapest'",
         ),
+        (RESORTS % "kept", "models.m.last_resorts.0: 'kept': must be one of: stale, {model:"),
+        (RESORTS % "7", "models.m.last_resorts.0: 7: must be one of: stale, {model:"),
+        (RESORTS % "{}", "models.m.last_resorts.0: this section: must be one of: stale, {model:"),
+        (RESORTS % "{model: a, template: b}", "models.m.last_resorts.0: this section: must be one of: stale,"),
+        (RESORTS % "{modle: a}", "models.m.last_resorts.0.modle: unknown key; did you mean 'model'?"),
+        (RESORTS % "{model: 'gpt-*'}", "model: 'gpt-*': must be one model's name, not a pattern"),
+        (RESORTS % "{template: ''}", "models.m.last_resorts.0.template: '': "),
         ("models: {m: [{provider: mock, weight: 0}]}", "models.m.deployments.0.weight: 0: must be greater than 0"),
         ("models: {m: [{provider: mock, mock: {error_rate: 2}}]}", "models.m.deployments.0.mock.error_rate: 2:"),
         (

@@ -185,6 +185,7 @@ async def test_only_the_mock_is_needed_for_nothing_else(settings: Build, log_dir
             {
                 "name": "mock",
                 "strategy": "ordered",
+                "last_resorts": [],
                 "deployments": [
                     {
                         "name": "mock/default",

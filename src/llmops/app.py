@@ -46,6 +46,7 @@ from .spend.price_book import PriceBook
 from .spend.rule import Rule, rules_of
 from .store.answers.local import LocalAnswers
 from .store.database import Database
+from .telemetry.current_span import current_traceparent
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics
@@ -307,8 +308,12 @@ class Stack:
         traceparent: str | None = None,
         allow_dropped: bool = False,
     ) -> Reply:
-        """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with."""
+        """Run one call, in the wire form of its operation; raises the `LLMOpsError` that a server would answer with.
+
+        Without a ``traceparent`` it belongs to the step (`llmops.tracing`) or span that it is made in.
+        """
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        traceparent = traceparent or current_traceparent()
         headers = {b"traceparent": traceparent.encode("latin-1", "replace")} if traceparent else {}
         return await self.handler(self._arrive(operation, raw, headers, allow_dropped=allow_dropped))
 

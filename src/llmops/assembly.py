@@ -23,6 +23,7 @@ from .gateway.data_plane import DataPlane
 from .gateway.lifecycle import GatewayLifecycle
 from .gateway.load_sampler import LoadSampler, Memory
 from .gateway.operations import get_routes
+from .gateway.trace_intake import TraceIntake
 from .resilience.census import census
 from .resilience.overload import Overload
 from .resilience.prober import Prober
@@ -37,11 +38,18 @@ from .spend.usage.directory import UsageDirectory
 from .spend.usage.seeder import Seeder
 from .telemetry.exposition import exposition
 from .telemetry.metrics import Snapshot
+from .telemetry.traces.report import Orders
+from .telemetry.traces.repository.upkeep import is_kept
+from .telemetry.traces.spool import Spool
+from .telemetry.traces.tally import TraceTally
+from .telemetry.traces.writer_service import WriterService
 from .telemetry.worker_metrics import WorkerMetrics
 
 _log = logging.getLogger(__name__)
 _LONG_BYTES = 20_000_000
 WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
+_SPOOL_FOLDER = "traces"
+_SPOOL_FILE_BYTES = 64_000_000
 
 
 async def _nothing() -> None:
@@ -171,6 +179,30 @@ def build_gateway(
         if any(each.rates is None and each.provider.name != "mock" for model in models for each in model.deployments):
             await asyncio.to_thread(PriceBook.warm)
 
+    traces = settings.traces
+    tally, spool_limit = TraceTally(), traces.spool_megabytes * 1_000_000
+    spool = Spool(
+        settings.log.dir / _SPOOL_FOLDER,
+        limit_bytes=spool_limit,
+        file_bytes=min(_SPOOL_FILE_BYTES, spool_limit // 4),
+    )
+    writer = WriterService(
+        Orders(
+            database_url=settings.database.url,
+            folder=str(spool.folder),
+            retention_days=traces.retention_days,
+            max_bytes=int(traces.max_gigabytes * 1e9),
+            mask_after_days=traces.mask_after_days,
+        ),
+        tally,
+        lambda: is_kept(identity.database),
+    )
+
+    async def stop_traces() -> None:
+        await asyncio.to_thread(intake.close)
+        spool.close()
+        await writer.aclose()
+
     prober = Prober(parts.fleet, lambda: probe_rules(stack.settings), stack.probe, parts.clock.monotonic_s)
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = Services(
@@ -191,6 +223,7 @@ def build_gateway(
             Service(seeder.start, seeder.aclose, seeder.problems),
             Service(sampler.start, sampler.aclose, shedder.problems),
             Service(prober.start, prober.aclose),
+            Service(writer.start, stop_traces, writer.problems),
         ]
     )
 
@@ -211,6 +244,15 @@ def build_gateway(
     access = Access(
         identity.keyring, parts.clock, tokens, address_of=lambda scope, headers: data_plane.address.of(scope, headers)
     )
+    intake = TraceIntake(
+        access=access,
+        keeper=spool,
+        tally=tally,
+        limits=lambda: data_plane.limits,
+        unpacked_limit_bytes=lambda: stack.settings.traces.body_limit_megabytes * 1_000_000,
+        clock=parts.clock,
+        on_kept=writer.want,
+    )
     lifecycle = GatewayLifecycle(
         on_start=services.start,
         on_stop=services.stop,
@@ -225,6 +267,7 @@ def build_gateway(
         data_plane=data_plane,
         lifecycle=lifecycle,
         get_routes=get_routes(lifecycle, access, stack.table_names, scrape, lambda: started_at_s),
+        post_routes={"/v1/traces": intake} if traces.enabled else {},
         control_plane=ControlPlane(
             stack,
             access,

@@ -16,6 +16,7 @@
     │   ├── UnknownModel            404  no such model here
     │   ├── MethodNotAllowed        405  the path is called with another method
     │   ├── BodyTooLarge            413  more than server.body_limit_bytes
+    │   ├── UnsupportedMediaType    415  a content type or encoding that is not understood here
     │   └── HeadersTooLarge         431  one more than server.header_limit_bytes, or all more than four times that
     ├── LimitReached                429  a limit of the caller's is used up; nothing was sent upstream
     ├── BudgetExceeded              402  a hard budget has too little left for the call
@@ -156,6 +157,11 @@ class BodyTooLarge(RequestError):
     status = 413
     code = "request_too_large"
     kind = "too_large"
+
+
+class UnsupportedMediaType(RequestError):
+    status = 415
+    code = "unsupported_media_type"
 
 
 class HeadersTooLarge(RequestError):

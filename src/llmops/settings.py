@@ -161,7 +161,9 @@ class LogSettings(_Section):
     rotate_megabytes: int = Field(256, ge=1, le=100_000, description="Size at which a new file is begun.")
     rotate_hours: float = Field(24.0, gt=0, le=8760, description="Age at which a new file is begun.")
     flush_milliseconds: int = Field(100, ge=1, le=1000, description="Longest time that a record waits in memory.")
-    capture_messages: bool = Field(False, description="Store message text in the log. Off: hashes and lengths only.")
+    capture_messages: bool = Field(
+        False, description="Keep the texts of all calls: `traces.capture.share: 1` for every tenant, listed or not."
+    )
 
 
 class MockSettings(_Section):

@@ -1,6 +1,10 @@
 """The shape of the section ``traces``: what comes in from other programs, and how long it is kept."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from .capture_settings import CaptureSettings
 
 
 class _Section(BaseModel):
@@ -27,3 +31,8 @@ class TraceSettings(_Section):
         le=36_500,
         description="After this time captured text is taken out of stored spans; 0: it is never stored.",
     )
+    semconv: Literal["1.41", "latest"] = Field(
+        "1.41",
+        description="OpenTelemetry's GenAI names in the gateway's own spans: what most tools read, or the newest.",
+    )
+    capture: CaptureSettings = CaptureSettings()

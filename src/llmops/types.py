@@ -199,6 +199,8 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: int | None
     latency_s: float
     in_doubt: bool
+    began_s: float = 0.0
+    """Monotonic, as `Call.started_s`."""
 
 
 class Call(msgspec.Struct, kw_only=True, eq=False):
@@ -263,6 +265,17 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     dropped: list[str] = []
     """Parameters that the target dialect could not carry and that the caller allowed to be dropped; and, as
     ``reply.…``, what of the answer the caller's dialect could not."""
+    session: str | None = None
+    """The conversation that the caller says the call is part of."""
+    capture: bool = False
+    """Set by the policy that decides whose texts are kept in the log."""
+    entered_s: float = 0.0
+    authorised_s: float = 0.0
+    admitted_s: float = 0.0
+    looked_up_s: float = 0.0
+    attempted_s: float = 0.0
+    """When the call was read and entered the pipeline, when its key, its limits and the cache had been seen to, and
+    when its latest attempt began; monotonic, 0 for what it has not come to. Its trace is made of these."""
 
 
 class Outcome(msgspec.Struct, kw_only=True, eq=False, gc=False):

@@ -1,7 +1,9 @@
 """Many ask the same at once: one call upstream, the same bytes for everybody who stays, one who pays, nothing left."""
 
 import asyncio
+import gc
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +269,20 @@ async def test_who_joins_late_gets_the_stream_from_its_beginning(tmp_path: Path)
     assert [head + both[0], both[1]] == [b"".join(answer(script, 0))] * 2 and upstream.begun == 1
     hit = await stand.ask(STREAMED, number=3)
     assert hit.cache is not None and hit.cache.state == "hit" and await read(hit) == both[1]
+
+
+async def test_nothing_of_a_flight_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, Upstream([Script(before=5)]))
+    gc.collect()
+    gc.disable()
+    try:
+        leader, follower = await begin(stand, 2, QUESTION)
+        (flight,) = map(weakref.ref, stand.known.flights.values())
+        for task in (leader, follower):
+            await read(await task)
+        del leader, follower, task
+        stand.ended.clear()
+        await turns(3)
+        assert flight() is None
+    finally:
+        gc.enable()

@@ -22,14 +22,15 @@ PACKAGE = ROOT / "src/llmops"
 LAYERS: list[set[str]] = [
     set(),
     {"dialects", "dev"},
-    {"providers", "store", "telemetry"},
-    {"caching", "identity", "resilience", "spend"},
+    {"providers", "store"},
+    {"telemetry"},
+    {"caching", "identity", "resilience", "spend", "tracing"},
     {"policies"},
     {"gateway"},
     {"app", "assembly", "deployments"},
     {"cli", "dashboard", "pages", "__init__", "__main__"},
 ]
-KERNEL, DOMAINS, ROOT_LAYER = 0, 3, 6
+KERNEL, DOMAINS, ROOT_LAYER = 0, 4, 7
 #: The ASGI application is asked for by name, so the lowest place that can offer it has to look up once.
 EXCEPTIONS = {("gateway/__init__.py", "assembly")}
 
@@ -114,6 +115,7 @@ def test_policies_do_not_know_each_other() -> None:
 def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store() -> None:
     assert {arrow.source[0] for arrow in ARROWS if arrow.target[0] == "store"} <= {
         "store",
+        "telemetry",
         "identity",
         "spend",
         "caching",

@@ -16,8 +16,9 @@ from llmops.assembly import build_gateway
 from llmops.gateway.api.roles import least_role, routes_of
 from llmops.gateway.application import HOT_ROUTES
 from llmops.settings import Settings
-from llmops.telemetry.metrics import Metrics, exposition
-from llmops.telemetry.record import CallRecord, MaskedMessage, TokenUsage
+from llmops.telemetry.exposition import exposition
+from llmops.telemetry.metrics import Metrics
+from llmops.telemetry.record import CallRecord, FailedAttemptRecord, MaskedMessage, TokenUsage
 from tests.serving import ROOT
 
 check_log = runpy.run_path(str(ROOT / ".ci/check_log.py"))
@@ -42,6 +43,7 @@ def fields(struct: type[msgspec.Struct]) -> list[str]:
 def test_every_field_of_the_request_log_is_described_in_order() -> None:
     assert rows("request-log.md", "# Request log") == fields(CallRecord)
     assert rows("request-log.md", "## `token_usage`") == fields(TokenUsage)
+    assert rows("request-log.md", "## `failed_attempts`") == fields(FailedAttemptRecord)
     assert rows("request-log.md", "## `messages_masked`") == fields(MaskedMessage)
 
 
@@ -112,6 +114,8 @@ def test_links_between_pages_lead_somewhere() -> None:
         ("[]", "is not a JSON object"),
         ('{"timestamp": "yesterday"}', "timestamp is 'yesterday'"),
         ("{}", "messages_masked is missing"),
+        ('{"failed_attempts": []}', "failed_attempts is []"),
+        ('{"failed_attempts": [{"deployment": "d"}]}', "failed_attempts is [{"),
     ],
 )
 def test_the_log_check_finds_what_is_malformed(line: str, problem: str, tmp_path: Path) -> None:

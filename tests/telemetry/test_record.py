@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmops.errors import ClientDisconnected, UpstreamTimeout
 from llmops.telemetry.record import record_of, record_of_refused, usage_of
+from llmops.telemetry.redaction import Redactor
 from llmops.types import MessageView, Outcome, RequestView, Usage
 
 from .calls import CONTENT, SECRET_WORDS, a_call, a_reply, finished, refused
@@ -84,6 +85,7 @@ def test_a_whole_record() -> None:
         "release_id": None,
         "attempts": 1,
         "degraded": None,
+        "session": None,
         "cached": False,
         "cache": None,
         "similarity": None,
@@ -122,7 +124,7 @@ def test_a_refused_request_has_no_model() -> None:
 
 def test_the_text_is_there_only_where_capture_is_on() -> None:
     assert SECRET_WORDS not in json.dumps(line_of(finished(), KEY), ensure_ascii=False)
-    assert line_of(finished(), KEY, capture=True)["messages_masked"][0]["content"] == SECRET_WORDS
+    assert line_of(finished(), KEY, redactor=Redactor())["messages_masked"][0]["content"] == SECRET_WORDS
 
 
 def test_the_hash_needs_the_key() -> None:
@@ -136,9 +138,9 @@ def test_the_hash_needs_the_key() -> None:
 @given(st.binary(max_size=60), st.text(max_size=400), st.text(max_size=400))
 def test_anything_can_be_recorded_and_stays_small(content: bytes, name: str, role: str) -> None:
     view = RequestView(model=name, user=name, messages=[MessageView(role, content, len(content))])
-    for capture in (False, True):
+    for redactor in (None, Redactor()):
         try:
-            raw = msgspec.json.encode(record_of(finished(call=a_call(view=view)), KEY, capture=capture))
+            raw = msgspec.json.encode(record_of(finished(call=a_call(view=view)), KEY, redactor=redactor))
         except UnicodeEncodeError:
             assert any("\ud800" <= char <= "\udfff" for char in name + role)  # which no decoder lets in
             return

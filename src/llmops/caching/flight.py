@@ -24,6 +24,11 @@ _MISS = CacheNote(state="miss")
 _WINDOW = 64
 """Chunks that a stream too large to be kept may be ahead of its slowest rider."""
 
+
+def _nothing() -> None:
+    pass
+
+
 Keep = Callable[[Call, Reply, list[bytes] | None], None]
 """Told once, of an answer that came whole: the flight's call, its reply, and a stream's chunks (None: too large)."""
 
@@ -44,7 +49,7 @@ class Flight:
         self._dropped = 0
         """Chunks that every rider has had and that are not kept."""
         self._bytes = 0
-        self._too_large = self._ended = False
+        self._is_paid = self._too_large = self._ended = False
         self._failure: BaseException | None = None
         self._trace: TracebackType | None = None
         self._progress: asyncio.Future[None] | None = None
@@ -57,7 +62,7 @@ class Flight:
         """The answer for one rider. Raises what the flight failed with; `DeadlineExceeded` after ``timeout_s``."""
         rider = _Rider(self, call)
         self._riders[rider] = None
-        if self._payer is None:
+        if self._payer is None and not self._is_paid:
             self._payer = rider
         try:
             if self._arrived is None:
@@ -83,6 +88,8 @@ class Flight:
         """It has had all there was; if it was the payer, it has paid."""
         if rider in self._riders:
             del self._riders[rider]
+            if rider is self._payer:
+                self._payer, self._is_paid = None, True
             self._tell_progress()
 
     def leave(self, rider: "_Rider") -> None:
@@ -132,6 +139,7 @@ class Flight:
         finally:
             self._ended = True
             self._on_end()
+            self._on_end = _nothing  # it knows the flight: nothing of it shall wait for the garbage collector
             self._tell_news()
 
     async def _pump(self, reply: Reply) -> None:

@@ -35,7 +35,7 @@ class Lifecycle(Protocol):
 
 
 class Application:
-    """Dispatches: hot routes, plain GET routes, the control plane, and for the rest an error in the right dialect."""
+    """Dispatches: hot routes, other plain routes, the control plane, and for the rest an error in the right dialect."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Application:
         data_plane: DataPlane,
         lifecycle: Lifecycle,
         get_routes: dict[str, Endpoint],
+        post_routes: dict[str, Endpoint],
         control_plane: Endpoint,
         openai_dialect: ClientDialect,
         anthropic_dialect: ClientDialect,
@@ -50,6 +51,7 @@ class Application:
         self.data_plane = data_plane
         self.lifecycle = lifecycle
         self.get_routes = get_routes
+        self.post_routes = post_routes
         self.control_plane = control_plane
         self._openai_dialect = openai_dialect
         self._anthropic_dialect = anthropic_dialect
@@ -94,9 +96,13 @@ class Application:
             raise MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
         if path.startswith(("/api/", "/docs", "/openapi.json")):
             return self.control_plane
+        if path in self.post_routes:
+            if method != "POST":
+                raise MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
+            return self.post_routes[path]
         endpoint = self.get_routes.get("/v1/models" if path.startswith("/v1/models/") else path)
         if endpoint is None:
-            offered = ", ".join([*HOT_ROUTES, "/v1/models"])
+            offered = ", ".join([*HOT_ROUTES, *self.post_routes, "/v1/models"])
             raise UnknownRoute(f"there is no path {path[:200]!r} here; the data plane offers {offered}")
         if method not in ("GET", "HEAD"):
             raise MethodNotAllowed(f"{path[:200]} is called with GET, not {method[:20]}")

@@ -1,7 +1,7 @@
 """What a caller says about a call in headers of ours: for which user, for what purpose, how urgent.
 
-``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``; and that
-no last resort will do: ``x-llmops-degrade: never``.
+``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``, which
+conversation it is part of: ``x-llmops-session: …``; and that no last resort will do: ``x-llmops-degrade: never``.
 """
 
 import re
@@ -14,8 +14,10 @@ USER = b"x-llmops-user"
 TAGS = b"x-llmops-tags"
 PRIORITY = b"x-llmops-priority"
 DEGRADE = b"x-llmops-degrade"
+SESSION = b"x-llmops-session"
 _MAX_TAGS = 10
 _MAX_USER_CHARS = 256
+_MAX_SESSION_CHARS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MAX_VALUE_CHARS = 100
 _PRIORITIES: dict[bytes, Priority] = {each.encode(): each for each in get_args(Priority)}
@@ -28,11 +30,14 @@ def read_priority(headers: dict[bytes, bytes]) -> Priority:
 
 
 def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
-    """Set ``call.tags``, ``call.priority``, ``call.may_degrade`` and, where the body names none, the user;
-    `InvalidRequest` for nonsense."""
+    """Set ``call.tags``, ``call.priority``, ``call.session``, ``call.may_degrade`` and, where the body names none, the
+    user; `InvalidRequest` for nonsense."""
     user = headers.get(USER)
     if user is not None and call.view.user is None:
         call.view.user = _text("x-llmops-user", user, _MAX_USER_CHARS)
+    session = headers.get(SESSION)
+    if session is not None:
+        call.session = _text("x-llmops-session", session, _MAX_SESSION_CHARS)
     tags = headers.get(TAGS)
     if tags is not None:
         call.tags = _read_tags(tags)

@@ -37,6 +37,7 @@ def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) 
                 limit_s = key.timeout_s
                 if limit_s is not None and (call.timeout_s is None or limit_s < call.timeout_s):
                     call.timeout_s = limit_s
+            call.authorised_s = clock.monotonic_s()
             return handle(call)
 
         return authenticated

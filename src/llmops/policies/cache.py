@@ -6,9 +6,8 @@ than allowed, and not known to break its JSON contract. A store that does not an
 """
 
 from collections.abc import Awaitable, Mapping
+from copy import copy
 from typing import Protocol
-
-import msgspec
 
 from ..caching.cache import Cache, CacheRules
 from ..caching.entry import Entry
@@ -86,6 +85,7 @@ class _CachePolicy:
         return await self._go(call, key, wish, self._known.read(await found))
 
     async def _go(self, call: Call, key: bytes, wish: CacheWish, entry: Entry | None) -> Reply:
+        call.looked_up_s = self._clock.monotonic_s()
         if entry is not None:
             now_s = self._clock.now_s()
             age_s = max(now_s - entry.stored_s, 0.0)
@@ -128,7 +128,8 @@ class _CachePolicy:
             if flights.get(key) is flight:
                 del flights[key]
 
-        own = msgspec.structs.replace(call, dropped=[])
+        own = copy(call)
+        own.dropped = []
         flight = Flight(own, max_bytes=self._rules.max_entry_bytes, keep=self._keep, on_end=gone)
         if found_by_others:
             flights[key] = flight

@@ -206,6 +206,7 @@ def _note_attempt(call: Call, error: LLMOpsError, now_s: float) -> None:
         status=error.upstream_status if isinstance(error, UpstreamError) else None,
         latency_s=now_s - call.started_s,
         in_doubt=fate_is_unknown(error),
+        began_s=call.attempted_s or call.started_s,
     )
     call.failed += (attempt,)
 

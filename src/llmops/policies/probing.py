@@ -46,7 +46,7 @@ def probing(
             ticket = candidate.begin(began_s)
             if not ticket:
                 raise UpstreamUnavailable(FULL.message)
-            call.deployment, call.attempts = deployment, 1
+            call.deployment, call.attempts, call.attempted_s = deployment, 1, began_s
             call.timeouts = Deadline.after(began_s, timeout_s).limits(deployment.timeouts, began_s)
             try:
                 reply = await handle(call)

@@ -24,6 +24,7 @@ def recording(sink: Sink, clock: Clock) -> Policy:
 
     def policy(handle: Handler) -> Handler:
         async def recorded(call: Call) -> Reply:
+            call.entered_s = clock.monotonic_s()
             try:
                 reply = await handle(call)
             except BaseException as exc:

@@ -127,6 +127,7 @@ class _Course:
         deployment = self._lane.deployments[candidate.name]
         limits = deadline.limits(deployment.timeouts, began_s) if deadline is not None else None
         call.deployment, call.timeouts = deployment, limits
+        call.attempted_s = began_s
         call.attempts += 1
         if self._tried:
             call.dropped = []  # what the attempt before could not carry is not this one's
@@ -137,7 +138,7 @@ class _Course:
             shortened = limits is not None and limits.ended(now_s - began_s)
             failure = failure_of(error, shortened=shortened)
             self._tried.append(Attempt(candidate.name, failure))
-            call.failed += (_failed(call, candidate.name, error, failure, now_s - began_s),)
+            call.failed += (_failed(call, candidate.name, error, failure, now_s),)
             candidate.fail(ticket, failure, began_s=began_s, now_s=now_s, luck=self._luck.random())
             candidate.leave()
             if failure.is_ill_health:
@@ -210,14 +211,15 @@ def _session(call: Call) -> str | None:
     return f"{call.tenant}/{shared}" if shared else None
 
 
-def _failed(call: Call, deployment: str, error: LLMOpsError, failure: Failure, latency_s: float) -> FailedAttempt:
+def _failed(call: Call, deployment: str, error: LLMOpsError, failure: Failure, now_s: float) -> FailedAttempt:
     return FailedAttempt(
         number=call.attempts,
         deployment=deployment,
         error_type=error.code,
         status=failure.status,
-        latency_s=latency_s,
+        latency_s=now_s - call.attempted_s,
         in_doubt=fate_is_unknown(error),
+        began_s=call.attempted_s,
     )
 
 

@@ -106,5 +106,6 @@ class Admission:
 
     def _enter(self, call: Call, hold: Hold, estimate: Estimate) -> None:
         self._ledger.reserve(call, hold, estimate)
+        call.admitted_s = self._clock.monotonic_s()
         if hold.meters:
             call.headroom = headroom_of(hold)

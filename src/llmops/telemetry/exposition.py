@@ -1,21 +1,25 @@
-"""The metrics as Prometheus scrapes them: one family a method's yield, in the order of the reference page."""
+"""The metrics as Prometheus scrapes them: every one of the metric table, in its order, filled from a snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from .cache_figures import CacheFigures
+from .figures import JOINED
 from .health import STATES, Health
-from .metrics import TOKEN_TYPES, Snapshot
+from .metric_table import METRICS, Definition
+from .metrics import TOKEN_TYPES, Histogram, Snapshot, Tally
+
+Row = tuple[str, Iterable[str], float | Histogram]
+"""A metric's name, its labels' values and what it says."""
 
 
 def exposition(snapshot: Snapshot) -> bytes:
     """The text that Prometheus scrapes: the gateway's own metrics and those of the process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(snapshot))
-    registry.register(_CacheFamilies(snapshot.cache))
-    registry.register(_HealthFamilies(snapshot.health))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
@@ -27,136 +31,90 @@ class _Families:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        names = ("operation", "model", "provider", "status")
-        requests = CounterMetricFamily("llm_requests", "Calls that have ended.", labels=names)
-        latency = HistogramMetricFamily("llm_latency_seconds", "From request to the end of the answer.", labels=names)
-        ttft = HistogramMetricFamily("llm_ttft_seconds", "From request to the first content.", labels=names)
-        tokens = CounterMetricFamily(
-            "llm_tokens",
-            "Tokens; cached and cache_write are part of prompt, reasoning of completion.",
-            labels=(*names, "type"),
-        )
-        cost = CounterMetricFamily("llm_cost_usd", "What calls cost, in US dollars.", labels=names)
-        unpriced = CounterMetricFamily("llm_unpriced_calls", "Calls of a model without a known price.", labels=names)
-        over = CounterMetricFamily(
-            "llm_calls_over_limits", "Calls let pass over a limit in shadow mode or a soft budget.", labels=names
-        )
-        for joined, tally in sorted(self._snapshot.tallies.items()):
-            labels = joined.split("\x1f")
-            requests.add_metric(labels, sum(tally.latency.counts))
-            latency.add_metric(labels, tally.latency.buckets(), tally.latency.sum_s)
-            if any(tally.ttft.counts):
-                ttft.add_metric(labels, tally.ttft.buckets(), tally.ttft.sum_s)
-            for kind, count in zip(TOKEN_TYPES, tally.tokens, strict=True):
-                if count:
-                    tokens.add_metric([*labels, kind], count)
-            cost.add_metric(labels, tally.cost_nanousd / 1e9)
-            if tally.unpriced:
-                unpriced.add_metric(labels, tally.unpriced)
-            if tally.limits_over:
-                over.add_metric(labels, tally.limits_over)
-        yield from (requests, latency, ttft, tokens, cost, unpriced, over)
-        shed = CounterMetricFamily(
-            "llmops_calls_shed",
-            "Calls turned away because the process had too much to do.",
-            labels=("priority", "sign"),
-        )
-        for joined, count in sorted(self._snapshot.shed.items()):
-            shed.add_metric(joined.split("\x1f"), count)
-        yield shed
-        degraded = CounterMetricFamily("llm_degraded", "Calls that a last resort answered.", labels=("model", "resort"))
-        for joined, count in sorted(self._snapshot.degraded.items()):
-            degraded.add_metric(joined.split("\x1f"), count)
-        yield degraded
-        yield GaugeMetricFamily("llm_requests_in_flight", "Calls under way.", value=self._snapshot.in_flight)
-        yield CounterMetricFamily(
-            "llmops_log_records_written", "Lines in the request log.", value=self._snapshot.log_written
-        )
-        yield CounterMetricFamily(
-            "llmops_log_records_dropped",
-            "Records that no longer fitted while the disk refused.",
-            value=self._snapshot.log_dropped,
-        )
-        yield GaugeMetricFamily(
-            "llmops_log_records_waiting", "Records not on disk yet.", value=self._snapshot.log_waiting
-        )
+        families = {name: _family(definition) for name, definition in METRICS.items()}
+        for name, labels, value in rows(self._snapshot):
+            if isinstance(value, Histogram):
+                families[name].add_metric(list(labels), value.buckets(), value.sum_s)
+            else:
+                families[name].add_metric(list(labels), float(value))
+        yield from families.values()
 
 
-class _CacheFamilies:
+def _family(definition: Definition) -> Any:
+    """An empty family; the library adds ``_total`` to a counter's name by itself."""
+    labels = definition.labels
+    if definition.kind == "histogram":
+        return HistogramMetricFamily(definition.name, definition.help, labels=labels)
+    if definition.kind == "counter":
+        return CounterMetricFamily(definition.name.removesuffix("_total"), definition.help, labels=labels)
+    return GaugeMetricFamily(definition.name, definition.help, labels=labels)
+
+
+def rows(snapshot: Snapshot) -> Iterator[Row]:
+    """All that a snapshot says, metric by metric and label by label."""
+    for joined, tally in sorted(snapshot.tallies.items()):
+        yield from _of_calls(joined.split(JOINED), tally)
+    yield from _counted("llmops_calls_shed_total", snapshot.shed)
+    yield from _counted("llm_degraded_total", snapshot.degraded)
+    for joined, scores in sorted(snapshot.scores.items()):
+        yield "llm_score", joined.split(JOINED), scores
+    yield "llm_requests_in_flight", (), snapshot.in_flight
+    yield "llmops_log_records_written_total", (), snapshot.log_written
+    yield "llmops_log_records_dropped_total", (), snapshot.log_dropped
+    yield "llmops_log_records_waiting", (), snapshot.log_waiting
+    yield from _of_cache(snapshot.cache)
+    yield from _of_health(snapshot.health)
+    for name, values in snapshot.figures.values.items():
+        yield from _counted(name, values)
+
+
+def _counted(name: str, values: Mapping[str, float]) -> Iterator[Row]:
+    labelled = bool(METRICS[name].labels)
+    for joined, value in sorted(values.items()):
+        yield name, joined.split(JOINED) if labelled else (), value
+
+
+def _of_calls(labels: list[str], tally: Tally) -> Iterator[Row]:
+    yield "llm_requests_total", labels, sum(tally.latency.counts)
+    yield "llm_latency_seconds", labels, tally.latency
+    if any(tally.ttft.counts):
+        yield "llm_ttft_seconds", labels, tally.ttft
+    for kind, count in zip(TOKEN_TYPES, tally.tokens, strict=True):
+        if count:
+            yield "llm_tokens_total", [*labels, kind], count
+    yield "llm_cost_usd_total", labels, tally.cost_nanousd / 1e9
+    if tally.unpriced:
+        yield "llm_unpriced_calls_total", labels, tally.unpriced
+    if tally.limits_over:
+        yield "llm_calls_over_limits_total", labels, tally.limits_over
+
+
+def _of_cache(cache: CacheFigures) -> Iterator[Row]:
     """What the cache did for calls, and what lies in it."""
-
-    def __init__(self, cache: CacheFigures) -> None:
-        self._cache = cache
-
-    def collect(self) -> Iterator[Metric]:
-        cache = self._cache
-        calls = CounterMetricFamily(
-            "llm_cache_calls", "Calls by what the cache did for them.", labels=("model", "state")
-        )
-        for joined, count in sorted(cache.calls.items()):
-            calls.add_metric(joined.split("\x1f"), count)
-        saved = CounterMetricFamily(
-            "llm_cache_saved_usd", "What answers would have cost, had they not been there.", labels=("model",)
-        )
-        for model, nanousd in sorted(cache.saved_nanousd.items()):
-            saved.add_metric([model], nanousd / 1e9)
-        removed = CounterMetricFamily("llmops_cache_removed", "Answers that were let go.", labels=("why",))
-        for why, count in sorted(cache.removed.items()):
-            removed.add_metric([why], count)
-        yield from (calls, saved, removed)
-        yield CounterMetricFamily("llmops_cache_unreadable", "Kept answers of no use.", value=cache.unreadable)
-        yield CounterMetricFamily("llmops_cache_too_large", "Answers too large to keep.", value=cache.too_large)
-        yield GaugeMetricFamily("llmops_cache_entries", "Answers kept in-process.", value=cache.entries)
-        yield GaugeMetricFamily("llmops_cache_bytes", "Memory that they take.", value=cache.bytes)
-        yield GaugeMetricFamily("llmops_cache_flights", "Calls upstream that others may share.", value=cache.flights)
+    yield from _counted("llm_cache_calls_total", cache.calls)
+    for model, nanousd in sorted(cache.saved_nanousd.items()):
+        yield "llm_cache_saved_usd_total", [model], nanousd / 1e9
+    yield from _counted("llmops_cache_removed_total", cache.removed)
+    yield "llmops_cache_unreadable_total", (), cache.unreadable
+    yield "llmops_cache_too_large_total", (), cache.too_large
+    yield "llmops_cache_entries", (), cache.entries
+    yield "llmops_cache_bytes", (), cache.bytes
+    yield "llmops_cache_flights", (), cache.flights
 
 
-class _HealthFamilies:
+def _of_health(health: Health) -> Iterator[Row]:
     """Deployments, and what models may spend on retries."""
-
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._attempts()
-        yield from self._breakers()
-        yield from self._models()
-
-    def _attempts(self) -> Iterator[Metric]:
-        by = ("deployment",)
-        attempts = CounterMetricFamily(
-            "llm_attempts", "Calls made upstream, by how they went.", labels=(*by, "outcome")
-        )
-        cut = CounterMetricFamily("llm_streams_cut", "Streams that broke after their first content.", labels=by)
-        under_way = GaugeMetricFamily("llm_deployment_calls_in_flight", "Calls under way there.", labels=by)
-        places = GaugeMetricFamily("llm_deployment_places", "Calls that it may have at a time.", labels=by)
-        for name, each in sorted(self._health.deployments.items()):
-            for outcome, count in sorted(each.attempts.items()):
-                attempts.add_metric([name, outcome], count)
-            cut.add_metric([name], each.cut)
-            under_way.add_metric([name], each.calls)
-            places.add_metric([name], each.places)
-        yield from (attempts, cut, under_way, places)
-
-    def _breakers(self) -> Iterator[Metric]:
-        state = GaugeMetricFamily("llm_breaker_state", "1 for the state that it is in.", labels=("deployment", "state"))
-        changes = CounterMetricFamily(
-            "llm_breaker_changes", "Times it was ejected, readmitted or found dead.", labels=("deployment", "change")
-        )
-        for name, each in sorted(self._health.deployments.items()):
-            for known in STATES:
-                state.add_metric([name, known], float(each.state == known))
-            for change, count in sorted(each.changes.items()):
-                changes.add_metric([name, change], count)
-        yield from (state, changes)
-
-    def _models(self) -> Iterator[Metric]:
-        by = ("model",)
-        retries = CounterMetricFamily("llm_retries", "Further attempts where the call had failed.", labels=by)
-        failovers = CounterMetricFamily("llm_failovers", "Further attempts at another deployment.", labels=by)
-        credits = GaugeMetricFamily("llm_retry_budget_credits", "Retries that the budget has left.", labels=by)
-        for name, each in sorted(self._health.models.items()):
-            retries.add_metric([name], each.retries)
-            failovers.add_metric([name], each.failovers)
-            credits.add_metric([name], each.credits)
-        yield from (retries, failovers, credits)
+    for name, each in sorted(health.deployments.items()):
+        for outcome, count in sorted(each.attempts.items()):
+            yield "llm_attempts_total", [name, outcome], count
+        yield "llm_streams_cut_total", [name], each.cut
+        yield "llm_deployment_calls_in_flight", [name], each.calls
+        yield "llm_deployment_places", [name], each.places
+        for known in STATES:
+            yield "llm_breaker_state", [name, known], float(each.state == known)
+        for change, count in sorted(each.changes.items()):
+            yield "llm_breaker_changes_total", [name, change], count
+    for name, model in sorted(health.models.items()):
+        yield "llm_retries_total", [name], model.retries
+        yield "llm_failovers_total", [name], model.failovers
+        yield "llm_retry_budget_credits", [name], model.credits

@@ -9,14 +9,18 @@ Prometheus is `exposition`'s business.
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
+from typing import ClassVar
 
 import msgspec
 
 from .cache_figures import CacheFigures
+from .figures import Figure, Figures
 from .health import Health
+from .metric_table import LATENCY_BUCKETS_S, SCORE_BUCKETS
+from .objectives import Objective, ObjectiveTally
 from .record import CallRecord
 
-LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_MAX_SCORES = 100
 TOKEN_TYPES = ("prompt", "completion", "cached", "cache_write", "reasoning")
 
 Labels = tuple[str, str, str, str]
@@ -26,11 +30,13 @@ Labels = tuple[str, str, str, str]
 class Histogram(msgspec.Struct):
     """Counts per bucket (the last one is +Inf) and the sum of what was observed, in seconds."""
 
+    BOUNDS: ClassVar[tuple[float, ...]] = LATENCY_BUCKETS_S
+
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS_S) + 1))
     sum_s: float = 0.0
 
     def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
+        self.counts[bisect_left(self.BOUNDS, seconds)] += 1
         self.sum_s += seconds
 
     def add(self, other: "Histogram") -> None:
@@ -41,10 +47,18 @@ class Histogram(msgspec.Struct):
         """Cumulative, as the exposition format wants them."""
         total = 0
         rows = []
-        for bound, count in zip([*map(str, LATENCY_BUCKETS_S), "+Inf"], self.counts, strict=True):
+        for bound, count in zip([*map(str, self.BOUNDS), "+Inf"], self.counts, strict=True):
             total += count
             rows.append((bound, float(total)))
         return rows
+
+
+class ScoreHistogram(Histogram):
+    """Scores from 0 to 1."""
+
+    BOUNDS: ClassVar[tuple[float, ...]] = SCORE_BUCKETS
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(SCORE_BUCKETS) + 1))
 
 
 class Tally(msgspec.Struct):
@@ -80,12 +94,17 @@ class Snapshot(msgspec.Struct):
     log_waiting: int = 0
     cache: CacheFigures = msgspec.field(default_factory=CacheFigures)
     health: Health = msgspec.field(default_factory=Health)
+    scores: dict[str, ScoreHistogram] = {}
+    """By model and name."""
+    figures: Figures = msgspec.field(default_factory=Figures)
+    """All that has no place of its own here."""
 
     def rest(self) -> None:
         """Of a process that has ended: what it counted stays, what it carried is gone."""
         self.in_flight = self.log_waiting = 0
         self.cache.rest()
         self.health.rest()
+        self.figures.rest()
 
 
 class Metrics:
@@ -97,6 +116,10 @@ class Metrics:
         self._degraded: dict[tuple[str, str], int] = {}
         self._tallies: dict[Labels, Tally] = {}
         self._cache = CacheFigures()
+        self._objectives = ObjectiveTally()
+        self._errors: dict[tuple[str, str, str], int] = {}
+        self._json: dict[tuple[str, str], int] = {}
+        self._scores: dict[tuple[str, str], ScoreHistogram] = {}
         self._lock = threading.Lock()
 
     def observe(self, records: Iterable[CallRecord]) -> None:
@@ -126,6 +149,28 @@ class Metrics:
                 if record.degraded is not None:
                     resort = (record.model, record.degraded)
                     self._degraded[resort] = self._degraded.get(resort, 0) + 1
+                if record.error_type is not None:
+                    error = (record.operation, record.model, record.error_type)
+                    self._errors[error] = self._errors.get(error, 0) + 1
+                if record.json_valid is not None:
+                    answer = (record.model, "true" if record.json_valid else "false")
+                    self._json[answer] = self._json.get(answer, 0) + 1
+                self._objectives.observe(record)
+
+    def set_objectives(self, objectives: Iterable[Objective]) -> None:
+        """Judge calls by these from now on."""
+        with self._lock:
+            self._objectives.set_out(objectives)
+
+    def score(
+        self, name: str, value: float, *, model: str, operation: str, tenant: str, release: str | None = None
+    ) -> None:
+        """A call was given a score from 0 to 1. ``model`` is the configured name, as in the call's record."""
+        with self._lock:
+            known = {each for _, each in self._scores}
+            shown = name if name in known or len(known) < _MAX_SCORES else "other"
+            self._scores.setdefault((model, shown), ScoreHistogram()).observe(value)
+            self._objectives.score(name, value, model=model, operation=operation, release=release, tenant=tenant)
 
     def shed(self, priority: str, sign: str) -> None:
         """A call was turned away unread; counted at once, on the event loop."""
@@ -140,14 +185,25 @@ class Metrics:
         log_waiting: int = 0,
         cache: CacheFigures | None = None,
         health: Health | None = None,
+        figures: Iterable[Figure] = (),
     ) -> Snapshot:
-        """``cache`` is the store's part of its figures."""
-        kept = CacheFigures()
+        """``cache`` is the store's part of its figures; ``figures`` are what others have counted."""
+        kept, more = CacheFigures(), Figures()
+        more.put(figures)
         with self._lock:
             tallies = {"\x1f".join(labels): tally for labels, tally in self._tallies.items()}
             # Encoding is a deep copy: the tallies go on changing.
             copied = msgspec.msgpack.decode(msgspec.msgpack.encode(tallies), type=dict[str, Tally])
             kept.add(self._cache)
+            for error, count in self._errors.items():
+                more.count("llm_errors_total", *error, more=count)
+            for answer, count in self._json.items():
+                more.count("llm_json_answers_total", *answer, more=count)
+            self._objectives.put_into(more)
+            scores = {
+                "\x1f".join(labels): ScoreHistogram(each.counts.copy(), each.sum_s)
+                for labels, each in self._scores.items()
+            }
         if cache is not None:
             kept.add(cache)
         return Snapshot(
@@ -160,6 +216,8 @@ class Metrics:
             log_waiting=log_waiting,
             cache=kept,
             health=health or Health(),
+            scores=scores,
+            figures=more,
         )
 
 
@@ -176,6 +234,9 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
         total.log_waiting += snapshot.log_waiting
         total.cache.add(snapshot.cache)
         total.health.add(snapshot.health)
+        total.figures.add(snapshot.figures)
+        for labels, scores in snapshot.scores.items():
+            total.scores.setdefault(labels, ScoreHistogram()).add(scores)
         for labels, tally in snapshot.tallies.items():
             if labels in total.tallies:
                 total.tallies[labels].add(tally)

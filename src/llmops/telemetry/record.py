@@ -13,6 +13,7 @@ import msgspec
 from ..errors import LLMOpsError
 from ..tokens import estimate_tokens
 from ..types import Call, FailedAttempt, MessageView, Reply, Usage
+from .redaction import Redactor
 
 MAX_TOKENS = 10**9
 """More in one call is nobody's count: no window is a hundredth as large, and sums of such numbers fit nowhere."""
@@ -39,7 +40,7 @@ class MaskedMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     content_hash: str
     content_length: int
     content: str | None = None
-    """Only where capture is switched on."""
+    """Only where it is captured, and redacted."""
 
 
 class FailedAttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,6 +48,20 @@ class FailedAttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error_type: str
     status: int | None
     latency_ms: float
+    began_ms: float | None = None
+    """After the request's arrival; earlier versions did not say it."""
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How long the steps of a call took, one after the other from its arrival on, in milliseconds. None: it did not
+    come to that step's end. ``upstream`` is the attempt that succeeded, until its answer was whole, or the stream's
+    end."""
+
+    read: float | None = None
+    auth: float | None = None
+    limits: float | None = None
+    cache: float | None = None
+    upstream: float | None = None
 
 
 _NO_TOKENS = TokenUsage(prompt=0, completion=0, total=0, cached=0, cache_write=0, reasoning=0, source="none")
@@ -80,6 +95,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failed_attempts: list[FailedAttemptRecord] | msgspec.UnsetType = msgspec.UNSET
     """Left out where there are none."""
     degraded: str | None = None
+    timings_ms: Timings | msgspec.UnsetType = msgspec.UNSET
+    """Left out where nothing is known of them."""
     cached: bool = False
     cache: str | None = None
     similarity: float | None = None
@@ -88,6 +105,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: int
     stream: bool = False
     user: str | None = None
+    session: str | None = None
     tags: dict[str, str] = {}
     cost_nanousd: int | None = 0
     reserved_nanousd: int | None = 0
@@ -95,6 +113,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recovered: bool = False
     dropped_parameters: list[str] = []
     messages_masked: list[MaskedMessage] = []
+    output: str | msgspec.UnsetType = msgspec.UNSET
+    """The first choice's text, redacted, only where it is captured."""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -154,8 +174,9 @@ def record_of_refused(refused: RefusedRequest) -> CallRecord:
     )
 
 
-def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False) -> CallRecord:
-    """The record of a finished call. ``hash_key`` keys the content hashes, so that short texts cannot be guessed."""
+def record_of(finished: FinishedCall, hash_key: bytes, *, redactor: Redactor | None = None) -> CallRecord:
+    """The record of a finished call. ``hash_key`` keys the content hashes, so that short texts cannot be guessed. With
+    a ``redactor`` texts are captured, as far as it lets them."""
     call, reply, error = finished.call, finished.reply, finished.error
     outcome = reply.outcome if reply is not None else None
     status = error.status if error is not None else reply.status if reply is not None else 200
@@ -187,8 +208,9 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         prompt_version=call.prompt_version,
         release_id=call.release_id,
         attempts=call.attempts,
-        failed_attempts=[_failed_attempt(each) for each in call.failed] if call.failed else msgspec.UNSET,
+        failed_attempts=[_failed_attempt(each, call) for each in call.failed] if call.failed else msgspec.UNSET,
         degraded=call.degraded,
+        timings_ms=_timings(finished, first_s) if call.entered_s else msgspec.UNSET,
         cached=cached,
         cache=note.state if note is not None else None,
         similarity=round(note.similarity, 4) if note is not None and note.similarity is not None else None,
@@ -197,21 +219,40 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, capture: bool = False)
         status=status,
         stream=call.view.stream,
         user=call.view.user[:256] if call.view.user else None,
+        session=call.session,
         tags=call.tags,
         cost_nanousd=charge.cost_nanousd,
         reserved_nanousd=charge.reserved_nanousd,
         limits_over=list(charge.over),
         dropped_parameters=call.dropped,
-        messages_masked=[_masked(message, hash_key, capture) for message in call.view.messages],
+        messages_masked=[_masked(message, hash_key, redactor) for message in call.view.messages],
+        output=redactor.text(outcome.text) if redactor and outcome and outcome.text else msgspec.UNSET,
     )
 
 
-def _failed_attempt(attempt: FailedAttempt) -> FailedAttemptRecord:
+def _timings(finished: FinishedCall, first_s: float | None) -> Timings:
+    call = finished.call
+    entered_s = before_s = call.entered_s
+    auth = limits = cache = upstream = None
+    if call.authorised_s:
+        auth, before_s = round((call.authorised_s - before_s) * 1000, 3), call.authorised_s
+    if call.admitted_s:
+        limits, before_s = round((call.admitted_s - before_s) * 1000, 3), call.admitted_s
+    if call.looked_up_s:
+        cache = round((call.looked_up_s - before_s) * 1000, 3)
+    if call.attempted_s and call.attempts > (call.failed[-1].number if call.failed else 0):
+        ended_s = first_s if first_s is not None and not call.view.stream else finished.ended_s
+        upstream = _ms(max(ended_s - max(call.attempted_s, call.started_s), 0.0))
+    return Timings(read=_ms(entered_s - call.started_s), auth=auth, limits=limits, cache=cache, upstream=upstream)
+
+
+def _failed_attempt(attempt: FailedAttempt, call: Call) -> FailedAttemptRecord:
     return FailedAttemptRecord(
         deployment=attempt.deployment,
         error_type=attempt.error_type,
         status=attempt.status,
         latency_ms=_ms(attempt.latency_s),
+        began_ms=_ms(max(attempt.began_s - call.started_s, 0.0)) if attempt.began_s else None,
     )
 
 
@@ -257,10 +298,10 @@ def _is_credible(usage: Usage) -> bool:
     return min(counts) >= 0 and max(counts) <= MAX_TOKENS
 
 
-def _masked(message: MessageView, hash_key: bytes, capture: bool) -> MaskedMessage:
+def _masked(message: MessageView, hash_key: bytes, redactor: Redactor | None) -> MaskedMessage:
     digest = hashlib.blake2b(message.content, digest_size=16, key=hash_key).hexdigest()
-    if capture:
-        return MaskedMessage(message.role[:32], digest, message.length, message.content.decode("utf-8", "replace"))
+    if redactor is not None:
+        return MaskedMessage(message.role[:32], digest, message.length, redactor.content(message.content))
     return MaskedMessage(message.role[:32], digest, message.length)
 
 

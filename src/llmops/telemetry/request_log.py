@@ -18,6 +18,7 @@ import msgspec
 from ..clock import Clock
 from .log_file import LogFile
 from .record import CallRecord, FinishedCall, RefusedRequest, record_of, record_of_refused
+from .redaction import Redactor
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 200_000
@@ -35,6 +36,7 @@ class RequestLog:
         clock: Clock,
         hash_key: bytes,
         capture: bool = False,
+        redactor: Redactor | None = None,
         flush_interval_s: float = 0.1,
         on_batch: Callable[[list[CallRecord]], None] | None = None,
     ) -> None:
@@ -49,6 +51,8 @@ class RequestLog:
         self._clock = clock
         self._hash_key = hash_key
         self._capture = capture
+        self.redactor = redactor or Redactor()
+        """Takes out of captured texts what is not to be kept."""
         self._flush_interval_s = flush_interval_s
         self._on_batch = on_batch
         self._ended: list[FinishedCall | RefusedRequest] = []
@@ -158,7 +162,8 @@ class RequestLog:
     def _record(self, item: FinishedCall | RefusedRequest) -> CallRecord:
         if isinstance(item, RefusedRequest):
             return record_of_refused(item)
-        return record_of(item, self._hash_key, capture=self._capture)
+        captured = self._capture or item.call.capture
+        return record_of(item, self._hash_key, redactor=self.redactor if captured else None)
 
     def _note_written(self, count: int) -> None:
         self.written += count

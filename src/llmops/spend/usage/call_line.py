@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...errors import Unauthenticated
+from ...telemetry.record import FailedAttemptRecord, Timings
+from ...telemetry.spans.call_timings import timings_text
 from .records import CallRow
 
 MAX_AMOUNT = 10**15
@@ -22,6 +24,8 @@ _NUL = b"\\u0000"
 
 Name = Annotated[str, Meta(max_length=_MAX_NAME)]
 Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+TraceId = Annotated[str, Meta(max_length=32)]
+SpanId = Annotated[str, Meta(max_length=16)]
 
 
 class _Tokens(msgspec.Struct, frozen=True, gc=False):
@@ -61,8 +65,27 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     cache: Name | None = None
     saved_nanousd: Amount = 0
     recovered: bool = False
+    trace_id: TraceId | None = None
+    span_id: SpanId | None = None
+    parent_span_id: SpanId | None = None
+    session: Name | None = None
+    attempts: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    finish_reason: Name | None = None
+    upstream_model: Name | None = None
+    upstream_id: Name | None = None
+    degraded: Name | None = None
+    timings_ms: Timings | None = None
+    failed_attempts: list[FailedAttemptRecord] = []
 
 
+_TRACE_FIELDS: dict[str, Any] = {
+    "trace_id": TraceId | None,
+    "span_id": SpanId | None,
+    "parent_span_id": SpanId | None,
+    "attempts": Annotated[int, Meta(ge=0, le=1_000_000)],
+    "timings_ms": Timings | None,
+    "failed_attempts": list[FailedAttemptRecord],
+}
 _decoder = msgspec.json.Decoder(_Line)
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -137,6 +160,16 @@ class LineReader:
             _encode_sorted(line.tags).decode() if line.tags else "{}",
             line.cache,
             line.saved_nanousd,
+            line.trace_id,
+            line.span_id,
+            line.parent_span_id,
+            line.session,
+            line.attempts,
+            line.finish_reason,
+            line.upstream_model,
+            line.upstream_id,
+            line.degraded,
+            timings_text(line.timings_ms, line.failed_attempts),
         )
 
     def _moment(self, stamp: str) -> tuple[str, int]:
@@ -183,12 +216,23 @@ def _mended(line: bytes) -> _Line:
         raise ValueError("not a request id of ours")
     fields = {field.name: raw[field.name] for field in msgspec.structs.fields(_Line) if field.name in raw}
     tags = fields.pop("tags", {})
+    for name, kind in _TRACE_FIELDS.items():
+        if name in fields and not _is(fields[name], kind):
+            del fields[name]  # a trace that cannot be shown is no reason to lose what the call cost
     mended = _fitting(fields)
     if isinstance(tags, dict):
         mended["tags"] = {
             _without_nul(name): _without_nul(value) for name, value in tags.items() if isinstance(value, str)
         }
     return msgspec.convert(mended, _Line)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return not isinstance(value, str) or "\0" not in value
 
 
 def _fitting(value: Any) -> Any:

@@ -22,6 +22,9 @@ from .seeding import CounterDifference
 SHOWN = 20
 _CHUNK_BYTES = 2_000_000
 _COMPARED = tuple(name for name in CallRow.__struct_fields__ if name != "log_file")
+_OF_ITS_TRACE = CallRow.__struct_fields__[CallRow.__struct_fields__.index("trace_id") :]
+_COMPARED_BEFORE = tuple(name for name in _COMPARED if name not in _OF_ITS_TRACE)
+"""Rows that earlier versions wrote say nothing of traces."""
 
 
 class CallDifference(msgspec.Struct, frozen=True):
@@ -197,7 +200,7 @@ def _used(row: CallRow) -> Used:
 def _different(logged: CallRow, stored: CallRow) -> str:
     return "; ".join(
         f"{name}: {str(first)[:60]!r} in the log, {str(second)[:60]!r} in the database"
-        for name in _COMPARED
+        for name in (_COMPARED if stored.attempts is not None else _COMPARED_BEFORE)
         if (first := getattr(logged, name)) != (second := getattr(stored, name))
     )
 

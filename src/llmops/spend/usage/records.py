@@ -44,6 +44,17 @@ class CallRow(msgspec.Struct, frozen=True, gc=False):
     tags: str
     cache: str | None
     saved_nanousd: int
+    trace_id: str | None
+    span_id: str | None
+    parent_span_id: str | None
+    session: str | None
+    attempts: int | None
+    finish_reason: str | None
+    upstream_model: str | None
+    upstream_id: str | None
+    degraded: str | None
+    timings: str | None
+    json_valid: bool | None
 
 
 class UsageRow(msgspec.Struct, gc=False):

@@ -1,0 +1,217 @@
+"""Rows of the trace store: a span's, and what a batch of spans adds to its traces and days.
+
+Everything is cut to what both databases can hold: texts to 256 characters without NUL, which PostgreSQL has no place
+for, and numbers to 64 bits. The whole of it stands in ``rest``. A span's day is that of its beginning, so that it is
+the same when it comes again; a clock that is far off gets the day of receipt, so that nobody can make a thousand days.
+"""
+
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..spans.facts import Facts
+from ..spans.span import Span
+from .masking import masked
+from .rest import pack
+
+MAX_CHARS = 256
+MAX_TEXT_CHARS = 32_000
+_MAX_INT = 2**63 - 1
+_DAY_US = 86_400 * 1_000_000
+_OLDEST_DAYS, _NEWEST_DAYS = 7, 1
+_ROW_BYTES = 350
+"""What a row takes beside its ``rest``, indexes included."""
+_MODEL_WORK = frozenset({"llm", "embedding", "reranker"})
+
+
+class SpanRow(NamedTuple):
+    """In the order of the columns of `store.tables.spans`."""
+
+    day: str
+    tenant: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    kind: str
+    step: str
+    status: str
+    convention: str
+    started_us: int
+    duration_us: int
+    service: str | None
+    model: str | None
+    provider: str | None
+    session: str | None
+    user: str | None
+    release_id: str | None
+    prompt_version: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_nanousd: int | None
+    ttft_us: int | None
+    rest: bytes
+
+
+class TextRow(NamedTuple):
+    """In the order of the columns of `store.tables.span_texts`, without its id."""
+
+    day: str
+    tenant: str
+    trace_id: str
+    span_id: str
+    text: str
+
+
+class TraceRow(NamedTuple):
+    """In the order of the columns of `store.tables.traces`."""
+
+    tenant: str
+    trace_id: str
+    day: str
+    started_us: int
+    ended_us: int
+    name: str | None
+    service: str | None
+    session: str | None
+    user: str | None
+    release_id: str | None
+    spans: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost_nanousd: int
+
+
+class DayRow(NamedTuple):
+    day: str
+    spans: int
+    bytes: int
+
+
+class Stored(NamedTuple):
+    """A span as it is stored, with its text, if it has some that is to be searched."""
+
+    row: SpanRow
+    text: TextRow | None
+
+
+def stored(span: Span, facts: Facts, tenant: str, received_us: int, mask_before_us: int | None) -> Stored:
+    """The rows of a span. What began before ``mask_before_us`` is stored without its texts."""
+    started_us = span.started_ns // 1000
+    if not received_us - _OLDEST_DAYS * _DAY_US < started_us < received_us + _NEWEST_DAYS * _DAY_US:
+        day = day_of(received_us // _DAY_US)
+    else:
+        day = day_of(started_us // _DAY_US)
+    text = None
+    if mask_before_us is not None and min(started_us, received_us) < mask_before_us:
+        span = masked(span)
+    elif facts.input_text or facts.output_text:
+        found = "\n".join(filter(None, (facts.input_text, facts.output_text)))
+        text = TextRow(day, tenant, span.trace_id, span.span_id, _clean(found[:MAX_TEXT_CHARS]))
+    row = SpanRow(
+        day,
+        tenant,
+        span.trace_id,
+        span.span_id,
+        span.parent_id,
+        short(span.name) or "",
+        span.kind,
+        facts.step,
+        span.status,
+        facts.convention,
+        started_us,
+        span.duration_ns // 1000,
+        short(facts.service),
+        short(facts.model),
+        short(facts.provider),
+        short(facts.session),
+        short(facts.user),
+        short(facts.release_id),
+        short(facts.prompt_version),
+        _count(facts.input_tokens),
+        _count(facts.output_tokens),
+        _count(facts.cost_nanousd),
+        _count(facts.ttft_us),
+        pack(span),
+    )
+    return Stored(row, text)
+
+
+def trace_rows(rows: list[SpanRow]) -> list[TraceRow]:
+    """What these spans add to their traces, in the order of the keys."""
+    by_trace: dict[tuple[str, str], list[SpanRow]] = {}
+    for row in rows:
+        by_trace.setdefault((row.tenant, row.trace_id), []).append(row)
+    return [_trace(*key, by_trace[key]) for key in sorted(by_trace)]
+
+
+def day_rows(rows: list[SpanRow], texts: list[TextRow]) -> list[DayRow]:
+    """What these spans add to their days."""
+    spans: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    for row in rows:
+        spans[row.day] = spans.get(row.day, 0) + 1
+        sizes[row.day] = sizes.get(row.day, 0) + len(row.rest) + _ROW_BYTES
+    for text in texts:
+        sizes[text.day] = sizes.get(text.day, 0) + 2 * len(text.text)
+    return [DayRow(day, spans.get(day, 0), sizes[day]) for day in sorted(sizes)]
+
+
+def _trace(tenant: str, trace_id: str, rows: list[SpanRow]) -> TraceRow:
+    first = rows[0]
+    root = next((row for row in rows if row.parent_id is None), None)
+    work = [row for row in rows if row.step in _MODEL_WORK]
+    return TraceRow(
+        tenant,
+        trace_id,
+        max([row.day for row in rows]),
+        min([row.started_us for row in rows]),
+        min(max([row.started_us + row.duration_us for row in rows]), _MAX_INT),
+        root.name if root is not None else None,
+        root.service if root is not None else first.service,
+        _first([row.session for row in rows]),
+        _first([row.user for row in rows]),
+        _first([row.release_id for row in rows]),
+        len(rows),
+        sum([row.status == "error" for row in rows]),
+        _sum([row.input_tokens for row in work]),
+        _sum([row.output_tokens for row in work]),
+        _sum([row.cost_nanousd for row in work]),
+    )
+
+
+def _first(values: list[str | None]) -> str | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _sum(values: list[int | None]) -> int:
+    """At most a hundredth of what the column holds, so that it takes a hundred liars to overflow it."""
+    return min(sum([value or 0 for value in values]), _MAX_INT // 100)
+
+
+@lru_cache(maxsize=256)
+def day_of(days: int) -> str:
+    """The date so many days after the epoch, as ISO text."""
+    return date.fromordinal(719_163 + days).isoformat()
+
+
+def midnight_us(day: str) -> int:
+    """When that day began."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
+
+
+@lru_cache(maxsize=8192)
+def short(text: str | None) -> str | None:
+    """The text as a column holds it. The same few hundred names come again and again."""
+    if text is None:
+        return None
+    return _clean(text[:MAX_CHARS])
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+
+
+def _count(value: Any) -> int | None:
+    return value if value is not None and 0 <= value <= _MAX_INT else None

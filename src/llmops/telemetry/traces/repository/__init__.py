@@ -1,0 +1,1 @@
+"""What the trace store asks of the database."""

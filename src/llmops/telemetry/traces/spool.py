@@ -1,0 +1,134 @@
+"""Exports of spans on disk, between the answer that they are taken and the database.
+
+Each process appends to a file of its own under the folder, frame by frame, and begins another when that is large. A
+frame is handed to the operating system before its sender is answered: it survives the process, however it ends, though
+not a power cut. A frame that could not be written whole is taken back. The file is locked as long as its process may
+append to it; one that is not locked and read to its end is no longer needed.
+
+Not covered: who may write (`gateway.trace_intake`), and reading (`spool_reader`).
+"""
+
+import fcntl
+import os
+import secrets
+import struct
+import threading
+import time
+import zlib
+from pathlib import Path
+from typing import Literal
+
+from ...errors import Overloaded
+
+SUFFIX = ".spool"
+MAGIC = b"OTL1"
+HEAD = struct.Struct("<4sIIQIHB")
+"""Magic, bytes after the head, their checksum, microseconds at receipt, spans, bytes of the tenant, encoding."""
+Encoding = Literal["protobuf", "json"]
+ENCODINGS: tuple[Encoding, ...] = ("protobuf", "json")
+_FULL_RETRY_S = 10.0
+_SIZE_EVERY_S = 1.0
+
+
+class Spool:
+    """Where exports wait. ``append`` may be called from any thread, and blocks for as long as the disk takes."""
+
+    def __init__(self, folder: Path, *, limit_bytes: int, file_bytes: int = 64_000_000) -> None:
+        self.limit_bytes = limit_bytes
+        self.frames = 0
+        self.folder = folder
+        self._file_bytes = file_bytes
+        self._lock = threading.Lock()
+        self._fd: int | None = None
+        self._size = 0
+        self._waiting = 0
+        self._looked_s = -_SIZE_EVERY_S
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What all processes have there, as it was a moment ago."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= _SIZE_EVERY_S:
+            self._looked_s, self._waiting = now_s, waiting_bytes(self.folder)
+        return self._waiting
+
+    def append(self, tenant: str, encoding: Encoding, body: bytes, *, spans: int, received_us: int) -> None:
+        """Keep an export; `Overloaded` where the spool is full, `OSError` where the disk refuses. Then nothing of it
+        is kept."""
+        named = tenant.encode()
+        payload = named + body
+        head = HEAD.pack(
+            MAGIC, len(payload), zlib.crc32(payload), received_us, spans, len(named), ENCODINGS.index(encoding)
+        )
+        size = len(head) + len(payload)
+        with self._lock:
+            if self.waiting_bytes + size > self.limit_bytes:
+                raise Overloaded(
+                    f"the spool of spans is full ({self._waiting:,} bytes wait for the database); try again later",
+                    retry_after_s=_FULL_RETRY_S,
+                )
+            if self._fd is None or self._size + size > self._file_bytes:
+                self._begin()
+            assert self._fd is not None
+            self._write(self._fd, [head, payload])
+            self._size += size
+            self._waiting += size
+            self.frames += 1
+
+    def close(self) -> None:
+        with self._lock:
+            self._let_go()
+
+    def _begin(self) -> None:
+        self._let_go()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        draft = path.with_suffix(".new")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(draft, path)  # nobody may find it unlocked and empty
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd, self._size = fd, 0
+
+    def _let_go(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _write(self, fd: int, parts: list[bytes]) -> None:
+        wanted = sum(map(len, parts))
+        written = 0
+        try:
+            written = os.writev(fd, parts)
+            while written < wanted:
+                written += os.write(fd, b"".join(parts)[written:])
+        except OSError:
+            self._take_back(fd)
+            raise
+
+    def _take_back(self, fd: int) -> None:
+        """Cut off what was written of a frame. Where even that fails the file is left to its reader, who sees that
+        its end is torn."""
+        try:
+            os.ftruncate(fd, self._size)
+        except OSError:
+            self._let_go()
+
+
+def waiting_bytes(folder: Path) -> int:
+    """How large the files of a spool are together."""
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX):
+                    try:
+                        total += entry.stat().st_size
+                    except FileNotFoundError:
+                        continue
+    except FileNotFoundError:
+        return 0
+    return total

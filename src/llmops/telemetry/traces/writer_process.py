@@ -1,0 +1,167 @@
+"""``python -m llmops.telemetry.traces.writer_process``: the writer in a process of its own, beside the gateway.
+
+To make rows of spans takes as much processor time as the calls themselves: in the gateway's process every call would
+wait for it. The gateway writes `Orders` to its input and leaves that open: when it ends, so does the writer. `Report`
+goes the other way. In order of urgency: store spans, index texts, remove what is too old.
+"""
+
+import gc
+import logging
+import os
+import select
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from ...errors import LLMOpsError
+from ...store.database import Database
+from .report import Orders, Report
+from .repository.spans import SpanRepository
+from .repository.texts import TextIndex
+from .repository.upkeep import Upkeep, UpkeepRules
+from .writer import Writer
+
+_log = logging.getLogger(__name__)
+NOT_MINE = 3
+"""Exit status: another process writes what is in this spool."""
+_STEP_BYTES = 4_000_000
+_TEXTS = 200
+_POLL_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_UPKEEP_S = 60.0
+_REPORT_S = 0.5
+_SCAN_SHARE = 50
+_LAST_S = 2.0
+_NICE = 5
+
+
+class WriterProcess:
+    """One turn after another until its input ends."""
+
+    def __init__(self, orders: Orders, database: Database) -> None:
+        mask_after = orders.mask_after_days
+        self.writer = Writer(
+            Path(orders.folder),
+            SpanRepository(database),
+            mask_after_s=mask_after * 86_400 if mask_after is not None else None,
+        )
+        self._texts = TextIndex(database)
+        self._upkeep = Upkeep(
+            database,
+            UpkeepRules(retention_days=orders.retention_days, max_bytes=orders.max_bytes, mask_after_days=mask_after),
+        )
+        self._upkeep_s = 0.0
+        self._reported_s = self._scanned_s = -_LAST_S
+        self._scan_pause_s = _REPORT_S
+        self._failing: str | None = None
+        self._last = b""
+        self._waiting = self._unindexed = 0
+
+    def run(self) -> None:
+        """Until the gateway ends; then what the spool still holds, for a moment."""
+        pause_s = 0.0
+        while not _ended(pause_s):
+            pause_s = self._turn(pause_s)
+        deadline_s = time.monotonic() + _LAST_S
+        while time.monotonic() < deadline_s and self._turn(_LONGEST_PAUSE_S) == 0.0:
+            pass
+        self._report()
+
+    def _turn(self, pause_s: float) -> float:
+        """Do the most urgent thing; returns how long to rest."""
+        try:
+            busy = self._work()
+        except (LLMOpsError, OSError) as exc:
+            pause_s = self._fail(str(exc), pause_s)
+        except Exception as exc:  # noqa: BLE001 - a border: whatever it is, the next turn may do better
+            _log.exception("spans cannot be stored")
+            pause_s = self._fail(f"{type(exc).__name__}: {exc}", pause_s)
+        else:
+            if self._failing is not None:
+                _log.warning("spans are stored again")
+            self._failing = None
+            pause_s = 0.0 if busy else _POLL_S
+        if pause_s or time.monotonic() - self._reported_s > _REPORT_S:
+            self._report()
+        return pause_s
+
+    def _work(self) -> bool:
+        if self.writer.step(_STEP_BYTES, time.time()):
+            return True
+        if self._texts.index_some(_TEXTS):
+            return True
+        now_s = time.monotonic()
+        if now_s >= self._upkeep_s:
+            if self._upkeep.step(time.time()):
+                return True
+            self._upkeep_s = now_s + _UPKEEP_S
+        return False
+
+    def _fail(self, reason: str, pause_s: float) -> float:
+        if self._failing is None:
+            _log.error("spans cannot be stored, the spool keeps them meanwhile: %s", reason)
+        self._failing = reason
+        return min(_LONGEST_PAUSE_S, max(2 * pause_s, _POLL_S))
+
+    def _report(self) -> None:
+        self._reported_s = now_s = time.monotonic()
+        if now_s - self._scanned_s >= self._scan_pause_s:
+            self._scan(now_s)
+        report = Report(
+            files=self.writer.changed(),
+            waiting=self._waiting,
+            unindexed=self._unindexed,
+            removed=self._upkeep.removed,
+            failing=self._failing,
+            notices=self.writer.notices,
+        )
+        line = msgspec.json.encode(report)
+        if line != self._last or report.files:
+            self._last = line
+            os.write(sys.stdout.fileno(), line + b"\n")
+
+    def _scan(self, now_s: float) -> None:
+        """What waits is counted by looking, so it is looked for rarely where there is much."""
+        self._waiting = self.writer.waiting()
+        try:
+            self._unindexed = self._texts.unindexed
+        except LLMOpsError as exc:
+            self._failing = self._failing or str(exc)
+        self._scanned_s = time.monotonic()
+        self._scan_pause_s = max(_REPORT_S if self._waiting else 0.0, _SCAN_SHARE * (self._scanned_s - now_s))
+
+
+def main() -> int:
+    """Exit status: 0 when the gateway has ended, `NOT_MINE` where another process does the work."""
+    from .. import operator_log
+
+    operator_log.configure()
+    os.nice(_NICE)  # calls first
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    database = Database(orders.database_url)
+    process = WriterProcess(orders, database)
+    if not process.writer.owner:
+        return NOT_MINE
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # spans die by reference counting
+    try:
+        process.run()
+    except (BrokenPipeError, KeyboardInterrupt):
+        pass
+    finally:
+        process.writer.close()
+        database.close()
+    return 0
+
+
+def _ended(pause_s: float) -> bool:
+    """Whether the gateway has, after waiting so long for it."""
+    readable, _, _ = select.select([sys.stdin], [], [], pause_s)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
