@@ -6,7 +6,6 @@ application has its own handler for SIGTERM and SIGINT: it gets the signal after
 """
 
 import asyncio
-import gc
 import logging
 import signal
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 
 from ..errors import ConfigError
+from .process_memory import keep_one_arena, settle
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
@@ -53,12 +53,9 @@ class GatewayLifecycle:
         self._leaving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        keep_one_arena()
         await self._on_start()
-        # What is here now stays for good: the collector need not look at it again. A call's objects die by reference
-        # counting, so collections may be rarer than the default.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 50)
+        settle()
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
             self._drain_before_exit()
