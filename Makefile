@@ -31,13 +31,13 @@ faults: $(DEV) ## kill gateways, stores and clients amid load (ARGS="kill --runs
 	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: $(DEV) ## ruff, and pylint with its bar of 8.0
-	$(BIN)/ruff check src tests evals benchmarks docs .ci
-	$(BIN)/ruff format --check --quiet src tests evals benchmarks docs .ci
+	$(BIN)/ruff check src tests evals benchmarks docs examples .ci
+	$(BIN)/ruff format --check --quiet src tests evals benchmarks docs examples .ci
 	$(BIN)/pylint --jobs 2 --fail-under=8.0 src/llmops evals
 
 format: $(DEV) ## lay the code out and mend what ruff can mend
-	$(BIN)/ruff check --fix --quiet src tests evals benchmarks docs .ci
-	$(BIN)/ruff format src tests evals benchmarks docs .ci
+	$(BIN)/ruff check --fix --quiet src tests evals benchmarks docs examples .ci
+	$(BIN)/ruff format src tests evals benchmarks docs examples .ci
 
 types: $(DEV) ## mypy, strict
 	$(BIN)/mypy
@@ -96,8 +96,8 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/uv pip compile $(LOCKING) --group interop -o requirements-interop.txt
 
 clean: ## remove the environment, caches, builds and the eval report; logs stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json
-	find src tests evals benchmarks docs .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) .venv-interop .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json
+	find src tests evals benchmarks docs examples .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"

@@ -20,6 +20,10 @@ from llmops.last_resort_settings import LastResortSettings
 from llmops.price_settings import PriceSettings
 from llmops.rule_settings import BudgetSettings, LimitRuleSettings
 from llmops.settings import DeploymentSettings, MockSettings, ModelSettings, Settings
+from llmops.slo_settings import SLOSettings
+from llmops.telemetry.metric_table import LABELS, METRICS, Definition
+from llmops.telemetry.spans.conventions import MAPPING_VERSION, SOURCES
+from llmops.telemetry.spans.facts import Facts
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by `make docs` from {source}; change that. -->\n"
@@ -70,6 +74,9 @@ def settings_page() -> str:
         "## A budget in `budgets`",
         (BudgetSettings.__doc__ or "").strip(),
         _table(BudgetSettings),
+        "## An objective in `slos`",
+        f"{(SLOSettings.__doc__ or '').strip()} See [objectives](../how-to/slos.md).",
+        _table(SLOSettings),
         "## `prices`",
         "Prices by public model name (or pattern with `*`; an exact name wins, then the longest pattern), in USD per "
         "million tokens. A deployment's `price` has the same keys. See [prices](../how-to/prices.md).",
@@ -156,6 +163,8 @@ def cli_page() -> str:
         *([kind, name] for kind in ("limits", "budgets") for name in ("list", "add", "remove")),
         *(["cache", name] for name in ("show", "clear", "measure")),
         ["usage"],
+        ["slo", "status"],
+        ["monitoring", "export"],
         ["reconcile"],
         ["doctor"],
         ["dev", "faults"],
@@ -230,9 +239,84 @@ def _error_type(dialect: Any, sample: errors.LLMOpsError) -> str:
     return str(said["error"]["type"])
 
 
+# --- what spans say ---------------------------------------------------------------------------------------------
+
+
+def conventions_page() -> str:
+    by_fact: dict[str, list[list[str]]] = {}
+    parts_of = {"_amount": "cost_nanousd", "_currency": "cost_nanousd", "_cost_in": "cost_nanousd"} | {
+        "_cost_out": "cost_nanousd",
+        "_entity": "tool",
+        "_database": "step",
+    }
+    for convention, _, names in SOURCES:
+        for said in names:
+            fact = parts_of.get(said.fact, said.fact)
+            by_fact.setdefault(fact, []).append([f"`{fact}`", f"`{said.name}`", convention])
+    rows = [row for field in msgspec.structs.fields(Facts) for row in by_fact.get(field.name, [])]
+    text = (
+        "What a span from outside says is read from these attributes. Where it says one thing in several ways, the "
+        "first in this order counts. Flattened lists (`llm.input_messages.<i>.…`, `gen_ai.prompt.<i>.…` and the like) "
+        "are the texts where no newer name has them; events of GenAI up to 1.36 come after all attributes. What makes "
+        "no sense (a count that is text, a negative cost) is passed over. Every attribute is kept as it came, "
+        f"whether or not it is in this table. Version {MAPPING_VERSION} of the mapping."
+    )
+    note = NOTE.format(source="`src/llmops/telemetry/spans/conventions/`")
+    return "\n\n".join([note + "# What spans say", text, _markdown(["fact", "attribute", "convention"], rows)]) + "\n"
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------
+
+
+_METRICS_TEXT = (
+    "`/metrics` in Prometheus' text format. Calls are counted when they have ended and are in the log, so a scrape and "
+    "the log agree. With several workers one scrape shows all of them: numbers are added up, since each worker has its "
+    "own; of a breaker the worst state is shown, and what all workers know alike is shown once. Beside them the usual "
+    "`process_*` and `python_*` of the process that was scraped. [Prometheus](../how-to/prometheus.md) says what to do "
+    "with them."
+)
+_METRICS_NOTE = (
+    "No label holds what a client wrote, so the number of series is bounded by the configuration. What is about "
+    "deployments is there while `resilience.enabled` is on, and counts attempts as they end, probes as well; what is "
+    "about objectives is there where [objectives](../how-to/slos.md) are set."
+)
+
+
+def metrics_page() -> str:
+    note = NOTE.format(source="`src/llmops/telemetry/metric_table.py`")
+    rows = [
+        [f"`{each.name}`", each.kind, _labels(each), f"{each.help} {each.note}".strip()] for each in METRICS.values()
+    ]
+    used = {label for each in METRICS.values() for label in each.labels}
+    labels = [[f"`{name}`", bound] for name, bound in LABELS.items() if name in used]
+    return (
+        "\n\n".join(
+            [
+                note + "# Metrics",
+                _METRICS_TEXT,
+                _markdown(["metric", "type", "labels", "meaning"], rows),
+                "## Labels",
+                _METRICS_NOTE,
+                _markdown(["label", "values"], labels),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _labels(definition: Definition) -> str:
+    return ", ".join(f"`{label}`" for label in definition.labels)
+
+
 # --- all of them ------------------------------------------------------------------------------------------------
 
-PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page, "cli.md": cli_page, "errors.md": errors_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "metrics.md": metrics_page,
+    "span-conventions.md": conventions_page,
+}
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:

@@ -114,7 +114,7 @@ class AlertRuleSettings(_Section):
         120.0, ge=0, le=86400, description="How long it has to be well again; doubles with each relapse in an hour."
     )
     min_events: int = Field(
-        20, ge=1, le=10**9, description="Fewer calls (or scores) in the window say nothing; for `drops` it is 1."
+        20, ge=1, le=10**9, description="Fewer calls or scores in the window say nothing."
     )
     quantile: float = Field(0.95, gt=0, lt=1, description="Of `latency`.")
     score: str | None = Field(None, min_length=1, max_length=200, description="Of `quality`: which score.")
@@ -180,7 +180,10 @@ class AlertRuleSettings(_Section):
 
     @property
     def levels(self) -> dict[Severity, float | None]:
-        """The thresholds, mildest first; of a verdict, its one severity."""
+        """The thresholds, mildest first; of a verdict its severity, of burns both: a slow one warns, a fast one is
+        critical."""
+        if self.kind == "slo_burn":
+            return {"warning": None, "critical": None}
         if self.kind in GIVEN:
             return {self.severity: None}
         return {severity: self.threshold[severity] for severity in SEVERITIES if severity in self.threshold}

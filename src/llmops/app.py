@@ -22,6 +22,7 @@ from .gateway.intake import arrive
 from .identity.directory import IdentityDirectory
 from .identity.keyring import Keyring
 from .identity.secret import load_pepper
+from .monitoring.slo.objectives import objectives_of
 from .policies.auth import auth
 from .policies.cache import cache
 from .policies.capture import capture
@@ -280,6 +281,7 @@ class Stack:
             return price.estimate(1000, 1000) if price is not None else None
 
         self.parts.fleet.set_out(table.models, resilience_rules(settings), clock.monotonic_s(), price_of)
+        self.parts.metrics.set_objectives(objectives_of(settings.slos))
 
     def _open_cache(self, settings: Settings, table: ModelTable) -> None:
         known = self.parts.cache

@@ -7,7 +7,7 @@ start one of them does not begin to serve. What is wrong with one while it runs 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,11 @@ from .gateway.lifecycle import GatewayLifecycle
 from .gateway.load_sampler import LoadSampler, Memory
 from .gateway.operations import get_routes
 from .gateway.trace_intake import TraceIntake
+from .monitoring.alerts.directory import AlertDirectory
+from .monitoring.alerts.receivers.opening import open_receivers
+from .monitoring.alerts.signals import Watcher
+from .monitoring.alerts.supply import breaker_states, build_sources, lost_figures
+from .monitoring.alerts.watch import AlertWatch
 from .resilience.census import census
 from .resilience.overload import Overload
 from .resilience.prober import Prober
@@ -36,14 +41,23 @@ from .spend.rule import Rule
 from .spend.rule_directory import RuleDirectory
 from .spend.usage.directory import UsageDirectory
 from .spend.usage.seeder import Seeder
+from .telemetry.assessments.repository.assessments import AssessmentRepository
+from .telemetry.export.orders import orders_of
+from .telemetry.export.repository.exports import ExportRepository
+from .telemetry.export.service import ExportService
 from .telemetry.exposition import exposition
+from .telemetry.figures import Figure
 from .telemetry.metrics import Snapshot
+from .telemetry.rollups.overview import Overview
+from .telemetry.rollups.repository.folding import FoldingRepository
+from .telemetry.rollups.upkeep import Upkeep
 from .telemetry.traces.report import Orders
 from .telemetry.traces.repository.upkeep import is_kept
 from .telemetry.traces.spool import Spool
 from .telemetry.traces.tally import TraceTally
 from .telemetry.traces.writer_service import WriterService
 from .telemetry.worker_metrics import WorkerMetrics
+from .version import __version__
 
 _log = logging.getLogger(__name__)
 _LONG_BYTES = 20_000_000
@@ -62,6 +76,8 @@ class Service(NamedTuple):
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     problems: Callable[[], Sequence[str]] = tuple
+    figures: Callable[[], Iterable[Figure]] = tuple
+    """What it counts, for the metrics; asked in other threads too, so it only reads."""
 
 
 class Services:
@@ -82,6 +98,9 @@ class Services:
 
     def problems(self) -> list[str]:
         return [problem for service in self._services for problem in service.problems()]
+
+    def figures(self) -> list[Figure]:
+        return [figure for service in self._services for figure in service.figures()]
 
 
 def build_gateway(
@@ -121,6 +140,7 @@ def build_gateway(
 
     usage = UsageDirectory(identity.database, parts.log.path)
     ingester = usage.ingester()
+    upkeep = Upkeep(FoldingRepository(identity.database), lambda: stack.settings.history, parts.clock.now_s)
     seeder = Seeder(lambda: parts.desk.rules.rules, usage.sums, parts.desk.counters, parts.clock.now_s)
     shared, answers, sharing = parts.shared_counters, parts.shared_answers, open_sharing(stack)
     if shared is not None:
@@ -150,6 +170,7 @@ def build_gateway(
             log_waiting=log.waiting,
             cache=cache_figures(parts.cache),
             health=health,
+            figures=[Figure("llmops_build_info", 1, (__version__,)), *services.figures()],
         )
 
     def answer_problems() -> list[str]:
@@ -198,23 +219,44 @@ def build_gateway(
         lambda: is_kept(identity.database),
     )
 
+    exports = ExportService(lambda: orders_of(stack.settings, parts.log.path, spool.folder), spool.folder)
+
+    def span_figures() -> list[Figure]:
+        tally.waiting_bytes = spool.waiting_bytes
+        return tally.figures()
+
     async def stop_traces() -> None:
         await asyncio.to_thread(intake.close)
         spool.close()
         await writer.aclose()
 
+    open_receivers(settings.alerts)  # a receiver of no use stops the start
+    alerts = AlertWatch(
+        identity.database,
+        lambda: stack.settings.alerts,
+        build_sources(identity.database, rules),
+        Watcher(
+            lambda: breaker_states(parts.fleet, parts.clock.monotonic_s),
+            lambda: {"log records": parts.log.dropped, **lost_figures(services.figures())},
+        ),
+        parts.clock,
+    )
     prober = Prober(parts.fleet, lambda: probe_rules(stack.settings), stack.probe, parts.clock.monotonic_s)
     housekeeping = Housekeeping(parts.desk, lambda: open_log(stack.settings), parts.clock, settle_recovered)
     services = Services(
         [
             Service(identity.refresher.start, identity.aclose, lambda: _failing("keys", identity.refresher.failing)),
             *([Service(tokens.start, tokens.aclose, tokens.problems)] if tokens is not None else []),
-            Service(ingester.start, ingester.aclose, ingester.problems),  # stops when the log has been closed
+            # It stops when the log has been closed.
+            Service(ingester.start, ingester.aclose, ingester.problems, ingester.figures),
+            Service(upkeep.start, upkeep.aclose, upkeep.problems),
+            # So does this one.
+            Service(exports.start, exports.aclose, exports.problems, exports.figures),
             *([Service(shared.start, shared.aclose, shared.problems)] if shared is not None else []),
             *([Service(answers.start, answers.aclose, answer_problems)] if answers is not None else []),
             *([Service(sharing.start, sharing.aclose, sharing.problems)] if sharing is not None else []),
             Service(share_metrics, stack.aclose, stack.degradations),
-            Service(housekeeping.start, housekeeping.aclose, housekeeping.problems),
+            Service(housekeeping.start, housekeeping.aclose, housekeeping.problems, parts.desk.ledger.figures),
             Service(
                 rules.refresher.start, rules.aclose, lambda: _failing("limits and budgets", rules.refresher.failing)
             ),
@@ -223,13 +265,20 @@ def build_gateway(
             Service(seeder.start, seeder.aclose, seeder.problems),
             Service(sampler.start, sampler.aclose, shedder.problems),
             Service(prober.start, prober.aclose),
-            Service(writer.start, stop_traces, writer.problems),
+            Service(writer.start, stop_traces, writer.problems, span_figures),
+            Service(alerts.start, alerts.aclose, alerts.problems),
         ]
     )
 
     def reload() -> list[str]:
-        notes = stack.reload(load_settings(file, **values))
+        wanted = load_settings(file, **values)
+        open_receivers(wanted.alerts)
+        orders_of(wanted, parts.log.path, spool.folder)
+        exports_before = stack.settings.exports
+        notes = stack.reload(wanted)
         put_in_force(rules.known)
+        if stack.settings.exports != exports_before:
+            exports.reload()
         data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
         data_plane.address = ClientAddress(stack.settings.server.trusted_proxies)
         overload.rules = overload_rules(stack.settings)
@@ -276,6 +325,10 @@ def build_gateway(
             usage,
             seeder.comparison,
             cache=parts.cache,
+            assessments=AssessmentRepository(identity.database),
+            exports=ExportRepository(identity.database),
+            alerts=AlertDirectory(identity.database, lambda: stack.settings.alerts, parts.clock),
+            overview=Overview(identity.database, parts.clock.now_s),
             grace_s=settings.auth.rotation_grace_seconds,
         ),
         openai_dialect=DIALECTS["chat"],

@@ -29,6 +29,7 @@ from .last_resort_settings import LastResortSettings
 from .price_settings import PriceSettings
 from .rule_settings import BudgetSettings, LimitRuleSettings
 from .settings import DeploymentSettings, ModelSettings, Settings
+from .slo_settings import SLOSettings
 
 DEFAULT_FILE = Path("configs/default.yaml")
 FILE_VARIABLE = "LLMOPS_CONFIG"
@@ -234,4 +235,6 @@ def _keys_beside(path: list[str]) -> list[str]:
             model = LimitRuleSettings
         elif step == "budgets":
             model = BudgetSettings
+        elif step == "slos":
+            model = SLOSettings
     return list(getattr(model, "model_fields", {}))

@@ -10,13 +10,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from .alert_settings import AlertSettings
 from .cache_settings import CacheSettings
+from .export_settings import ExportSettings
+from .history_settings import HistorySettings
 from .jwt_settings import JwtIssuerSettings
 from .last_resort_settings import LastResortSettings
 from .price_settings import PriceSettings
 from .redis_settings import RedisSettings
 from .resilience_settings import ResilienceSettings, StrategyName
 from .rule_settings import BudgetSettings, LimitRuleSettings
+from .slo_settings import SLOSettings
 from .trace_settings import TraceSettings
 
 ProviderName = Literal["mock", "openai", "azure", "anthropic", "gemini"]
@@ -275,6 +279,10 @@ class Settings(_Section):
     prompts: PromptSettings = PromptSettings()
     log: LogSettings = LogSettings()
     traces: TraceSettings = TraceSettings()
+    alerts: AlertSettings = AlertSettings()
+    history: HistorySettings = HistorySettings()
+    exports: list[ExportSettings] = Field([], max_length=20, description="Other tools that get traces and scores.")
+    slos: list[SLOSettings] = Field([], max_length=100, description="Objectives (SLOs), each with an error budget.")
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     auth: AuthSettings = AuthSettings()
@@ -296,6 +304,23 @@ class Settings(_Section):
         if not isinstance(value, dict):
             return value
         return {name: {"deployments": entry} if isinstance(entry, list) else entry for name, entry in value.items()}
+
+    @field_validator("exports")
+    @classmethod
+    def _distinct_exports(cls, value: list[ExportSettings]) -> list[ExportSettings]:
+        names = [each.name for each in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two exports have the same name")
+        return value
+
+    @field_validator("slos")
+    @classmethod
+    def _named_once(cls, value: list[SLOSettings]) -> list[SLOSettings]:
+        names = [each.name for each in value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two objectives are called {name!r}")
+        return value
 
     @field_validator("prices")
     @classmethod
@@ -325,6 +350,8 @@ def masked(settings: Settings) -> dict[str, Any]:
     for model in shown["models"].values():
         for deployment in model["deployments"]:
             deployment["headers"] = {name: "**********" for name in deployment["headers"]}
+    for export in shown["exports"]:
+        export["headers"] = {name: "**********" for name in export["headers"]}
     shown["database"]["url"] = masked_url(settings.database.url)
     if settings.redis.url is not None:
         shown["redis"]["url"] = masked_url(settings.redis.url)

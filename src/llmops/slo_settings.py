@@ -17,7 +17,10 @@ class SLOSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
-        min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Names it in metrics and alerts."
+        min_length=1,
+        max_length=60,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Names it in metrics and alerts.",
     )
     objective: ObjectiveName = Field(
         description="`availability`: calls that do not fail; `latency`, `ttft`: answers, first contents in time; "
@@ -26,7 +29,9 @@ class SLOSettings(BaseModel):
     target: float | None = Field(
         None, gt=0, lt=1, description="Share of events that have to be good, e.g. 0.999; not for `cost`."
     )
-    threshold_seconds: float | None = Field(None, gt=0, le=3600, description="For `latency` and `ttft`: good is up to it.")
+    threshold_seconds: float | None = Field(
+        None, gt=0, le=3600, description="For `latency` and `ttft`: good is up to it."
+    )
     usd: float | None = Field(None, gt=0, le=1_000_000_000, description="For `cost`: what may be spent in the window.")
     score: str | None = Field(
         None,
@@ -75,7 +80,7 @@ class SLOSettings(BaseModel):
             if field != needed and given:
                 raise ValueError(f"{field} does not belong to an objective of {self.objective}")
         if (self.target is None) != (self.objective == "cost"):
-            raise ValueError("an objective of cost has usd in the window, and no target" if self.target else "needs target")
+            raise ValueError("an objective of cost has usd, and no target" if self.target else "target is missing")
         judged = self.objective == "quality" and self.score != "json_valid"
         if judged != (self.at_least is not None):
             raise ValueError(

@@ -25,9 +25,9 @@ LAYERS: list[set[str]] = [
     {"providers", "store"},
     {"telemetry"},
     {"caching", "identity", "resilience", "spend", "tracing"},
-    {"policies"},
+    {"policies", "monitoring"},
     {"gateway"},
-    {"app", "assembly", "deployments"},
+    {"app", "assembly", "deployments", "export_process"},
     {"cli", "dashboard", "pages", "__init__", "__main__"},
 ]
 KERNEL, DOMAINS, ROOT_LAYER = 0, 4, 7
@@ -119,6 +119,7 @@ def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store(
         "identity",
         "spend",
         "caching",
+        "monitoring",
         "app",
         "assembly",
     }

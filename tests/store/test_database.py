@@ -30,11 +30,18 @@ def count(database: Database) -> int:
         return int(connection.execute(select(func.count()).select_from(tenants)).scalar_one())
 
 
+def is_ordinary(name: str | None, kind: str, _parents: object) -> bool:
+    """Not an index over words, which is of each engine's own kind."""
+    return kind not in ("table", "index") or not str(name).startswith(("span_texts_", "ix_span_texts_words"))
+
+
 def test_the_migrations_lead_to_the_tables_that_the_code_knows(database: Database) -> None:
     database.ensure()
     with database.engine.connect() as connection:
-        assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        made = {name for name in inspect(connection).get_table_names() if is_ordinary(name, "table", {})}
+        assert made == {*metadata.tables, "alembic_version"}
+        context = MigrationContext.configure(connection, opts={"include_name": is_ordinary})
+        assert compare_metadata(context, metadata) == []
 
 
 def test_doing_it_again_changes_nothing(url: str, database: Database) -> None:

@@ -3,7 +3,25 @@
 import typer
 
 from ..version import __version__
-from . import budgets, cache, cache_measure, config, dev, doctor, keys, limits, reconcile, serve, tenants, usage
+from . import (
+    alerts,
+    budgets,
+    cache,
+    cache_measure,
+    config,
+    dev,
+    doctor,
+    export,
+    keys,
+    limits,
+    monitoring,
+    reconcile,
+    scores,
+    serve,
+    slo,
+    tenants,
+    usage,
+)
 from .output import JsonFlag, print_json
 
 app = typer.Typer(
@@ -24,6 +42,11 @@ app.add_typer(budgets.app, name="budgets")
 cache.app.command("measure")(cache_measure.measure)
 app.add_typer(cache.app, name="cache")
 app.command("usage")(usage.usage)
+app.add_typer(slo.app, name="slo")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(monitoring.app, name="monitoring")
+app.add_typer(scores.app, name="scores")
+app.add_typer(export.app, name="export")
 app.command("reconcile")(reconcile.reconcile)
 app.command("doctor")(doctor.doctor)
 app.add_typer(dev.app, name="dev")

@@ -13,12 +13,18 @@ from ..identity.directory import IdentityDirectory
 from ..spend.rule_directory import RuleDirectory
 from ..spend.usage.directory import UsageDirectory
 from ..spend.usage.seeder import CounterComparison
+from ..telemetry.rollups.overview import Overview
 from .access import Access
 from .asgi import Message, Receive, Scope, Send
 from .intake import read_body
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from ..monitoring.alerts.directory import AlertDirectory
+    from ..telemetry.assessments.repository.assessments import AssessmentRepository
+    from ..telemetry.export.repository.exports import ExportRepository
+    from .api.slos import Standings
 
 _BODY_LIMIT_BYTES = 1_000_000
 
@@ -45,6 +51,11 @@ class ControlPlane:
         compare_counters: Callable[[], CounterComparison] | None = None,
         *,
         cache: Cache | None = None,
+        slos: "Standings | None" = None,
+        alerts: "AlertDirectory | None" = None,
+        overview: Overview | None = None,
+        assessments: "AssessmentRepository | None" = None,
+        exports: "ExportRepository | None" = None,
         grace_s: float,
     ) -> None:
         self._inventory = inventory
@@ -54,6 +65,11 @@ class ControlPlane:
         self._usage = usage
         self._compare_counters = compare_counters
         self._cache = cache
+        self._slos = slos
+        self._alerts = alerts
+        self._overview = overview
+        self._assessments = assessments
+        self._exports = exports
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -81,6 +97,11 @@ class ControlPlane:
             self._usage,
             self._compare_counters,
             cache=self._cache,
+            slos=self._slos,
+            alerts=self._alerts,
+            overview=self._overview,
+            assessments=self._assessments,
+            exports=self._exports,
             grace_s=self._grace_s,
         )
 

@@ -82,11 +82,12 @@ class TraceIntake:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        encoding: Encoding | None = None
+        encoding = _encoding(headers)
         try:
             check_headers(scope, self._limits().header_limit_bytes)
             key = self._access.any_key(scope)
-            encoding = _encoding(headers)
+            if encoding is None:
+                raise _unknown_type(headers)
             inspected = await self._take(key.tenant if key is not None else DEFAULT_TENANT, encoding, headers, receive)
         except LLMOpsError as error:
             await self._refuse(error, encoding, send)
@@ -156,14 +157,13 @@ class TraceIntake:
         await send_body(send, error.status, headers, _status(error, encoding or "json"))
 
 
-def _encoding(headers: dict[bytes, bytes]) -> Encoding:
-    named = headers.get(b"content-type", b"")
-    encoding = _ENCODINGS.get(named.partition(b";")[0].strip().lower())
-    if encoding is None:
-        raise UnsupportedMediaType(
-            f"the content type is {named[:80].decode('latin-1')!r}; send application/x-protobuf or application/json"
-        )
-    return encoding
+def _encoding(headers: dict[bytes, bytes]) -> Encoding | None:
+    return _ENCODINGS.get(headers.get(b"content-type", b"").partition(b";")[0].strip().lower())
+
+
+def _unknown_type(headers: dict[bytes, bytes]) -> UnsupportedMediaType:
+    named = headers.get(b"content-type", b"")[:80].decode("latin-1")
+    return UnsupportedMediaType(f"the content type is {named!r}; send application/x-protobuf or application/json")
 
 
 def _unpacked(body: bytes, window_bits: int, limit: int) -> bytes:

@@ -24,6 +24,7 @@ from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..store.counters.counters import Counters, Hold
 from ..store.journal import Journal
+from ..telemetry.figures import Figure
 from ..telemetry.record import Charge, FinishedCall, RefusedRequest, answered
 from ..types import Call, Reply, Usage
 from .alerts import SoftBudgetAlerts
@@ -111,6 +112,10 @@ class Ledger:
     def open(self) -> int:
         """Reservations that are not settled yet."""
         return len(self._open)
+
+    def figures(self) -> list[Figure]:
+        """For the metrics."""
+        return [Figure("llmops_ledger_open", self.open), Figure("llmops_ledger_unwritten_total", self.unwritten)]
 
     def announce(self, call: Call, estimate: Estimate) -> None:
         """Write that shared counters are about to be asked for a call: should we die with the question on its way,

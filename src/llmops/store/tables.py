@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 metadata = MetaData(
@@ -26,6 +27,13 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def _where_given(column: str, *columns: str) -> Index:
+    """An index over the calls that have something there."""
+    condition = text(f'"{column}" IS NOT NULL')
+    return Index(f"ix_calls_{column}", *columns, sqlite_where=condition, postgresql_where=condition)
+
 
 #: Counts the writes of each subject, from a random beginning: what caches poll. A row's ``version`` is where the
 #: counter of its subject stood when it was last written; 0 was written before there were such columns.
@@ -66,7 +74,8 @@ api_keys = Table(
 )
 
 #: One row for every line of the request logs. ``tenant`` is NULL where a request was turned away before anybody was
-#: known; ``cost_nanousd`` is NULL where no price is known. ``tags`` is a JSON object with its names in order.
+#: known; ``cost_nanousd`` is NULL where no price is known. ``tags`` is a JSON object with its names in order;
+#: ``timings`` has the form of `telemetry.spans.call_timings.CallTimings`: a call's spans are derived from its row.
 calls = Table(
     "calls",
     metadata,
@@ -102,8 +111,23 @@ calls = Table(
     Column("tags", Text, nullable=False),
     Column("cache", String(256)),
     Column("saved_nanousd", BigInteger, nullable=False, server_default="0"),
+    Column("trace_id", String(32)),
+    Column("span_id", String(16)),
+    Column("parent_span_id", String(16)),
+    Column("session", String(256)),
+    Column("attempts", Integer),
+    Column("finish_reason", String(256)),
+    Column("upstream_model", String(256)),
+    Column("upstream_id", String(256)),
+    Column("degraded", String(256)),
+    Column("timings", Text),
+    Column("json_valid", Boolean),
     Index("ix_calls_started_at_ms", "started_at_ms"),
     Index("ix_calls_tenant", "tenant", "started_at_ms"),
+    Index("ix_calls_trace_id", "day", "trace_id"),  # a random key over all days would cost each row a page of its own
+    _where_given("session", "day", "session", "started_at_ms"),
+    _where_given("user", "day", "user", "started_at_ms"),
+    _where_given("error_type", "started_at_ms"),
 )
 
 #: The calls of known tenants, summed up. ``group_id`` stands for key, user, model and tags together, which are too long
@@ -215,6 +239,8 @@ traces = Table(
     Index("ix_traces_session", "tenant", "session", "started_us"),
     Index("ix_traces_user", "tenant", "user", "started_us"),
     Index("ix_traces_day", "day"),
+    Index("ix_traces_trace_id", "trace_id"),
+    Index("ix_traces_started_us", "started_us"),
 )
 
 #: Captured text of spans and calls, to be searched. PostgreSQL has an index over its words (`ix_span_texts_words`),
@@ -230,6 +256,7 @@ span_texts = Table(
     Column("text", Text, nullable=False),
     Index("ix_span_texts_day", "day"),
     Index("ix_span_texts_trace_id", "trace_id"),
+    sqlite_autoincrement=True,
 )
 
 #: How much there is of each day, for what is kept by size. ``masked``: its texts are gone.
@@ -251,5 +278,158 @@ span_spools = Table(
     Column("stored", BigInteger, nullable=False),
     Column("known", BigInteger, nullable=False),
     Column("damaged", BigInteger, nullable=False),
+    Column("updated_at_s", Float, nullable=False),
+)
+
+#: What is alike in the calls that a rollup sums up. ``view`` is 0 for groups of all calls without their tenants, 1 for
+#: tenants as such, and otherwise stands for the tenant whose calls they are; ``id`` is a digest of all the rest.
+rollup_groups = Table(
+    "rollup_groups",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("view", BigInteger, nullable=False),
+    *(Column(name, String(256)) for name in ("tenant", "model", "operation", "release_id")),
+    Column("status_class", Integer, nullable=False),
+    Column("error_type", String(256)),
+)
+
+#: Calls summed up by period (a minute, an hour, a day) and group. ``latency`` and ``ttft`` are histograms
+#: (`telemetry.rollups.histogram`).
+rollups = Table(
+    "rollups",
+    metadata,
+    *(Column(name, BigInteger, primary_key=True) for name in ("view", "period_s", "starts_at", "group_id")),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in (
+            *("calls", "cached", "looked_up", "degraded", "retried", "attempts", "json_checked", "json_valid"),
+            *("unpriced", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_nanousd", "saved_nanousd"),
+            *("latency_us", "ttft_us"),
+        )
+    ),
+    Column("latency", LargeBinary),
+    Column("ttft", LargeBinary),
+    sqlite_with_rowid=False,
+)
+
+#: Moments, in seconds since the epoch: up to when minutes are summed up into hours and days (``folded``), and from when
+#: on ``minutes``, ``hours`` and ``calls`` are kept.
+rollup_marks = Table(
+    "rollup_marks", metadata, Column("name", String(20), primary_key=True), Column("at_s", BigInteger, nullable=False)
+)
+
+#: The state of every alert that is not well, or was not within the last hour. ``record`` is an
+#: `monitoring.alerts.alert.Alert`.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("rule", String(80), nullable=False),
+    Column("tenant", String(256)),
+    Column("state", String(16), nullable=False),
+    Column("record", Text, nullable=False),
+)
+
+#: What has become of alerts, for the history.
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at_s", Float, nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("rule", String(80), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("tenant", String(256)),
+    Column("labels", Text, nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("value", Float),
+    Column("threshold", Float),
+    Column("detail", Text, nullable=False),
+    Index("ix_alert_events_at_s", "at_s"),
+)
+
+#: When which alerts are announced to nobody. ``tenant`` is whose own silence it is, NULL for an operator's.
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("tenant", String(256)),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at_s", Float, nullable=False),
+    Column("until_s", Float, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at_s", Float, nullable=False),
+)
+
+#: Messages to receivers. ``state``: waiting, delivered or given_up; ``due_at_s`` moves on when a process takes one up.
+alert_letters = Table(
+    "alert_letters",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("receiver", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("written_at_s", Float, nullable=False),
+    Column("due_at_s", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("letter", Text, nullable=False),
+    Column("failure", Text),
+    Index("ix_alert_letters_state", "state", "due_at_s"),
+)
+
+#: What each gateway process sees of itself and the database does not know otherwise: breakers, drops.
+alert_signals = Table(
+    "alert_signals",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    Column("at_s", Float, nullable=False),
+    Column("signals", Text, nullable=False),
+)
+
+#: What one process of several does: whose turn it is, and how long.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until_s", Float, nullable=False),
+)
+
+#: What somebody or something thinks of a trace, a span or a session. ``version`` is where the counter of its subject
+#: stood when it was last written: exports follow it.
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("tenant", String(256), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("target", String(16), nullable=False),
+    Column("trace_id", String(32)),
+    Column("span_id", String(16)),
+    Column("session", String(256)),
+    Column("name", String(100), nullable=False),
+    Column("value", Float),
+    Column("is_boolean", Boolean, nullable=False),
+    Column("label", String(256)),
+    Column("comment", Text),
+    Column("source", String(16), nullable=False),
+    Column("source_id", String(256)),
+    Column("run_id", String(256)),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_assessments_tenant", "tenant", "created_at_ms"),
+    Index("ix_assessments_trace_id", "trace_id"),
+    Index("ix_assessments_session", "session"),
+    Index("ix_assessments_name", "name", "created_at_ms"),
+    Index("ix_assessments_version", "version"),
+)
+
+#: How far each export to another tool has come with the logs of one place, and what became of everything before.
+exports = Table(
+    "exports",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("place", String(64), primary_key=True),
+    Column("positions", Text, nullable=False),
+    Column("status", Text, nullable=False),
     Column("updated_at_s", Float, nullable=False),
 )

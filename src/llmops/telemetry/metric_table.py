@@ -34,6 +34,8 @@ LABELS: Mapping[str, str] = {
     "outcome": "`success`, `abandoned` (the caller left), or why it failed: `transient`, `overloaded`, `timeout`, "
     "`throttled`, `conflict`, `impatient` (the caller's time was over), `credential`, `incapable`, `rejected`",
     "change": "`ejected`, `readmitted`, `dead`",
+    "export": "names under `exports`",
+    "fate": "`delivered`, `refused` by the tool, `dropped` for want of room or time, `skipped`: not chosen to be sent",
     "slo": "names under `slos`",
     "verdict": "`good`, `bad`",
     "tenant": "only where an objective is `per` tenant; the first 200 groups of an objective, then `other`",
@@ -64,6 +66,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CALL = ("operation", "model", "provider", "status")
+_SPANS_NOTE = "Each is stored, known, damaged or waiting."
+_EXPORT = ("export", "fate")
 _SLO = ("slo", "model", "operation", "release", "tenant")
 
 
@@ -160,6 +164,27 @@ _RECORDS = (
     _gauge("llmops_build_info", "Always 1.", ("version",), across="max"),
 )
 
+_SPANS = (
+    _counter("llmops_spans_accepted_total", "Spans of other programs that were taken in.", note=_SPANS_NOTE),
+    _counter("llmops_spans_stored_total", "Spans brought into the database."),
+    _counter("llmops_spans_known_total", "Spans that came again and were there already."),
+    _counter("llmops_spans_damaged_total", "Spans that were taken in and could not be kept."),
+    _gauge("llmops_spans_waiting", "Spans on disk that are not in the database yet.", across="max"),
+    _gauge("llmops_spans_waiting_bytes", "What the spool of spans takes on disk.", across="max"),
+    _counter("llmops_spans_rejected_total", "Spans that were not taken in, as their sender was told."),
+    _counter("llmops_span_exports_refused_total", "Exports of spans that were refused, by why.", ("error_type",)),
+    _counter("llmops_spans_removed_total", "Spans removed for their age or for room."),
+    _gauge("llmops_span_texts_unindexed", "Captured texts that cannot be searched yet.", across="max"),
+)
+
+_EXPORTS = (
+    _counter("llmops_export_spans_total", "Spans by what became of them on their way to another tool.", _EXPORT),
+    _counter("llmops_export_scores_total", "Scores by what became of them on their way to another tool.", _EXPORT),
+    _gauge("llmops_export_waiting_bytes", "Records on disk that an export has not sent yet.", ("export",), across="max"),
+    _gauge("llmops_export_waiting_scores", "Scores that an export has not sent yet.", ("export",), across="max"),
+    _gauge("llmops_export_failing", "1 while a tool takes nothing.", ("export",), across="max"),
+)
+
 _OBJECTIVES = (
     _counter("llmops_slo_events_total", "Calls and scores that an objective judged.", (*_SLO, "verdict")),
     _counter("llmops_slo_cost_usd_total", "What calls under an objective of cost have cost, in US dollars.", _SLO),
@@ -181,7 +206,7 @@ _OBJECTIVES = (
 )
 
 METRICS: Mapping[str, Definition] = {
-    each.name: each for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_OBJECTIVES)
+    each.name: each for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_SPANS, *_EXPORTS, *_OBJECTIVES)
 }
 """By name, in the order in which they are shown."""
 

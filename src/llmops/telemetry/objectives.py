@@ -28,7 +28,7 @@ OWN_TENANT = "llmops"
 MAX_GROUPS = 200
 _OTHER = "other"
 _MAX_KNOWN = 20_000
-_UPSTREAM_THROTTLED = "upstream_rate_limited"
+UPSTREAM_THROTTLED = "upstream_rate_limited"
 
 Group = tuple[str, str, str, str]
 """Values of `DIMENSIONS`; empty where an objective is not `per` one."""
@@ -54,7 +54,7 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a call was good; None for one that does not count."""
         status = record.status
         if self.kind == "availability":
-            if record.error_type == _UPSTREAM_THROTTLED:
+            if record.error_type == UPSTREAM_THROTTLED:
                 return False
             return None if 400 <= status < 500 else status < 400
         if status >= 400:

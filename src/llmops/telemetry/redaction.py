@@ -1,8 +1,8 @@
 """Taking out of captured text what nobody should keep: addresses, numbers of telephones and cards, keys and tokens.
 
 It happens before the text is written anywhere. Patterns find what looks like such a thing: they take out some that is
-none, and miss what is split over messages or spelled out ("john at example dot org"). Whoever must be sure keeps capture off.
-Every pattern of ours is bounded, so that no text takes long.
+none, and miss what is split over messages or spelled out ("john at example dot org"). Whoever must be sure keeps
+capture off. Every pattern of ours is bounded, so that no text takes long.
 """
 
 import re
@@ -53,7 +53,7 @@ class Redactor:
         return self._clean(text)[: self._max_chars]
 
     def content(self, raw: bytes) -> str:
-        """What may be kept of a message's content: text, or the JSON of its parts, whose texts are looked at one by one.
+        """What may be kept of a message's content: text, or the JSON of its parts, each of whose texts is looked at.
 
         Escapes of JSON are undone before, or an address could hide in them.
         """

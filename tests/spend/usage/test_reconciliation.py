@@ -69,6 +69,8 @@ def test_calls_that_are_missing_or_changed_are_named(usage: UsageDirectory, data
         ("t-0", "log and calls"),
         ("t-0", "calls and usage_days"),
         ("t-2", "calls and usage_days"),
+        ("t-0", "calls and rollups"),
+        ("t-2", "calls and rollups"),
     }
 
 

@@ -9,13 +9,22 @@ from ...caching.cache import Cache
 from ...dialects.openai_errors import error_object
 from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
 from ...identity.directory import IdentityDirectory
+from ...monitoring.alerts.directory import AlertDirectory
 from ...spend.rule_directory import RuleDirectory
 from ...spend.usage.directory import UsageDirectory
+from ...telemetry.assessments.repository.assessments import AssessmentRepository
+from ...telemetry.export.repository.exports import ExportRepository
+from ...telemetry.rollups.overview import Overview
 from ...version import __version__
 from ..access import Access
 from ..control_plane import Inventory
+from . import alerts as alert_routes
 from . import cache as cache_routes
 from . import inventory, keys, limits
+from . import overview as overview_routes
+from . import exports as export_routes
+from . import scores as score_routes
+from . import slos as slo_routes
 from . import usage as usage_routes
 from .documentation import add_documentation
 from .roles import check_all_guarded, roles_of
@@ -30,6 +39,11 @@ def build(
     compare: "usage_routes.Comparison | None" = None,
     *,
     cache: Cache | None = None,
+    slos: slo_routes.Standings | None = None,
+    alerts: AlertDirectory | None = None,
+    overview: Overview | None = None,
+    assessments: AssessmentRepository | None = None,
+    exports: ExportRepository | None = None,
     grace_s: float,
 ) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
@@ -49,6 +63,16 @@ def build(
         app.include_router(usage_routes.router(usage, compare))
     if cache is not None:
         app.include_router(cache_routes.router(cache))
+    if slos is not None:
+        app.include_router(slo_routes.router(slos))
+    if alerts is not None:
+        app.include_router(alert_routes.router(alerts))
+    if assessments is not None:
+        app.include_router(score_routes.router(assessments))
+    if exports is not None:
+        app.include_router(export_routes.router(exports))
+    if overview is not None:
+        app.include_router(overview_routes.router(overview))
     add_documentation(app, roles_of(app))
     check_all_guarded(app)
 

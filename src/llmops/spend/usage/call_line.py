@@ -76,6 +76,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     degraded: Name | None = None
     timings_ms: Timings | None = None
     failed_attempts: list[FailedAttemptRecord] = []
+    json_valid: bool | None = None
 
 
 _TRACE_FIELDS: dict[str, Any] = {
@@ -85,6 +86,7 @@ _TRACE_FIELDS: dict[str, Any] = {
     "attempts": Annotated[int, Meta(ge=0, le=1_000_000)],
     "timings_ms": Timings | None,
     "failed_attempts": list[FailedAttemptRecord],
+    "json_valid": bool | None,
 }
 _decoder = msgspec.json.Decoder(_Line)
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -170,6 +172,7 @@ class LineReader:
             line.upstream_id,
             line.degraded,
             timings_text(line.timings_ms, line.failed_attempts),
+            line.json_valid,
         )
 
     def _moment(self, stamp: str) -> tuple[str, int]:

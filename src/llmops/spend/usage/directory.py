@@ -15,7 +15,7 @@ from .repository.comparison import ComparisonRepository
 from .repository.sums import UsageRepository
 from .seeding import counter_differences
 
-_STEP_BYTES = 2_500_000
+_STEP_BYTES = 8_000_000
 _WAIT_FOR_GATEWAY_S = 120.0
 _LOOK_S = 0.1
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from .call_line import LineReader
+from .captured import captured
 from .log_follower import LogFollower
 from .repository.calls import CallRepository, Moved
 
@@ -73,7 +74,7 @@ class Ingestion:
         if chunk.torn is not None:
             unreadable.append(chunk.torn)
         try:
-            new = self._repository.store(chunk, rows, len(unreadable))
+            new = self._repository.store(chunk, rows, len(unreadable), captured(chunk.lines))
         except Moved:
             time.sleep(_MOVED_PAUSE_S)
             self._look_up_positions()

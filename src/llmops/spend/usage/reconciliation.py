@@ -15,7 +15,7 @@ import msgspec
 from .call_line import LineReader
 from .log_follower import LogFollower
 from .records import CallRow
-from .repository.comparison import ComparisonRepository, Days
+from .repository.comparison import ComparisonRepository, Days, as_rolled
 from .repository.sums import Used
 from .seeding import CounterDifference
 
@@ -41,7 +41,7 @@ class DayDifference(msgspec.Struct, frozen=True):
     day: str
     tenant: str
     places: str
-    """``log and calls``, or ``calls and usage_days``."""
+    """``log and calls``, ``calls and usage_days`` or ``calls and rollups``."""
     first: Used
     second: Used
 
@@ -89,9 +89,10 @@ def reconcile(
     """Compare. The database must have caught up with the log, as it is when this begins."""
     found = Reconciliation()
     _LogComparison(log, repository, found, mend).run(progress or (lambda done, all_: None))
-    calls, usage = repository.days()
+    calls, usage, rolled = repository.days()
     found.calls, found.usage_days = _total(calls), _total(usage)
     found.day_differences += _differences(calls, usage, "calls and usage_days")
+    found.day_differences += _differences(as_rolled(calls), rolled, "calls and rollups")
     return found
 
 
@@ -106,6 +107,8 @@ class _LogComparison:
         self._mend = mend
         self._seen: set[int] = set()
         """Hashes of request ids: 64 bits each."""
+        self._kept_from = repository.calls_kept_from().isoformat()
+        """Calls of earlier days are taken out of the database when their time has come."""
         self._in_present_files = 0
         self._log_days: Days = {}
         self._call_days: Days = {}
@@ -131,6 +134,8 @@ class _LogComparison:
             stored = self._repository.calls([row.request_id for row in rows])
             wrong = []
             for row in rows:
+                if row.day < self._kept_from and row.request_id not in stored:
+                    continue
                 self._sum_up(self._log_days, row)
                 if row.tenant is not None:
                     self._found.log.add(_used(row))

@@ -33,7 +33,7 @@ def upper_us(bucket: int) -> float:
 
 
 def packed(histogram: int) -> bytes | None:
-    """A form to be stored: the first bucket that counts anything, and the lanes from there on; None for an empty one."""
+    """A form to be stored: the first bucket that counts anything, and the lanes from there on; None for nothing."""
     if not histogram:
         return None
     first = ((histogram & -histogram).bit_length() - 1) // LANE_BITS

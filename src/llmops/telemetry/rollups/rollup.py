@@ -1,8 +1,7 @@
 """The values that calls are summed up into: a `Rollup` for each period and `Group` of calls that are alike.
 
 Groups are kept in views, so that a question reads no more than it needs: one of everything without tenants, one of the
-tenants as such, and one of each tenant's calls in detail, which holds nobody else's. Fields have the names and the order
-of the tables' columns.
+tenants as such, and one of each tenant's calls in detail, which holds nobody else's.
 """
 
 from collections.abc import Iterable
@@ -17,6 +16,9 @@ from .histogram import ONE, bucket_of
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 EVERYTHING, TENANTS = 0, 1
 """Views; a tenant's own is `view_of` it."""
+_MAX_US = 10**12
+_MAX_MS = _MAX_US / 1000
+"""No call takes longer than eleven days, whatever a line says."""
 _LOOKED_UP = frozenset({"hit", "shared", "partial", "semantic", "stale", "miss"})
 _encode = msgspec.json.Encoder().encode
 
@@ -62,6 +64,9 @@ class RolledCall(Protocol):
     def cost_nanousd(self) -> int | None: ...
     @property
     def saved_nanousd(self) -> int: ...
+
+
+CALL_FIELDS = tuple(name for name, value in vars(RolledCall).items() if isinstance(value, property))
 
 
 class Group(NamedTuple):
@@ -123,13 +128,13 @@ class Sums(msgspec.Struct, gc=False):
     def count(self, call: RolledCall) -> None:
         """Add one call. This is done for every line of the log."""
         self.calls += 1
-        latency_us = round(call.latency_ms * 1000)
+        latency_us = _us(call.latency_ms)
         self.latency_us += latency_us
         self.latency += ONE[bucket_of(latency_us)]
         self.prompt_tokens += call.prompt_tokens
         self.completion_tokens += call.completion_tokens
         if call.ttft_ms is not None:
-            ttft_us = round(call.ttft_ms * 1000)
+            ttft_us = _us(call.ttft_ms)
             self.ttft_us += ttft_us
             self.ttft += ONE[bucket_of(ttft_us)]
         if call.cost_nanousd is None:
@@ -180,7 +185,7 @@ def rolled_up(calls: Iterable[RolledCall]) -> Rolled:
         _add(rolled, starts_at, Group(EVERYTHING, None, *alike), sums)  # type: ignore[arg-type]
         _add(rolled, starts_at, Group(TENANTS, tenant, None, None, None, *alike[3:]), sums)  # type: ignore[arg-type]
         if tenant is not None:
-            _add(rolled, starts_at, Group(view_of(tenant), tenant, *alike), sums)  # type: ignore[arg-type]
+            rolled[starts_at, Group(view_of(tenant), tenant, *alike)] = sums  # type: ignore[arg-type]
     return rolled
 
 
@@ -197,6 +202,10 @@ def _add(rolled: Rolled, starts_at: int, group: Group, sums: Sums) -> None:
     if found is None:
         found = rolled[starts_at, group] = Sums()
     found.add(sums)
+
+
+def _us(duration_ms: float) -> int:
+    return round(duration_ms * 1000) if 0 <= duration_ms <= _MAX_MS else _MAX_US if duration_ms > 0 else 0
 
 
 @lru_cache(maxsize=10_000)

@@ -1,4 +1,4 @@
-"""How long the steps of a call took, as text for the column ``timings`` of ``calls``: what its spans are derived from."""
+"""How long the steps of a call took, as text for the column ``timings`` of ``calls``: its spans are derived from it."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ..record import FailedAttemptRecord, Timings
 class CallTimings(Timings, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """`Timings`, and the attempts that failed."""
 
-    failed: list[FailedAttemptRecord] = []
+    failed: list[FailedAttemptRecord] = []  # noqa: RUF012 - a struct copies its defaults
 
 
 _encode = msgspec.json.Encoder().encode

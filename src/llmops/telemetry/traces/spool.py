@@ -119,7 +119,7 @@ class Spool:
 
 
 def waiting_bytes(folder: Path) -> int:
-    """How large the files of a spool are together."""
+    """How large the files of a spool are together; 0 for a folder that cannot be read, nor be written then."""
     total = 0
     try:
         with os.scandir(folder) as entries:
@@ -129,6 +129,6 @@ def waiting_bytes(folder: Path) -> int:
                         total += entry.stat().st_size
                     except FileNotFoundError:
                         continue
-    except FileNotFoundError:
+    except OSError:
         return 0
     return total

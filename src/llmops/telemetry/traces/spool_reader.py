@@ -15,6 +15,9 @@ import msgspec
 
 from .spool import ENCODINGS, HEAD, MAGIC, SUFFIX, Encoding
 
+KEPT = "kept"
+"""The folder, where there is one, that finished files are moved to for others who read them as well (`export`)."""
+
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
     """An export as it was taken in."""
@@ -68,10 +71,15 @@ class SpoolReader:
     def remove_finished(self, names: Sequence[str]) -> list[str]:
         """Remove files that are read to the end and that nobody will append to; returns their names."""
         removed = []
+        kept = self._folder / KEPT
+        kept_for_others = kept.is_dir()
         for name in names:
             with suppress(FileNotFoundError):
                 if self._is_finished(name):
-                    os.unlink(self._folder / name)
+                    if kept_for_others:
+                        os.rename(self._folder / name, kept / name)
+                    else:
+                        os.unlink(self._folder / name)
                     self.positions.pop(name, None)
                     removed.append(name)
         return removed

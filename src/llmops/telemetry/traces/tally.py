@@ -1,4 +1,4 @@
-"""What became of the spans that were sent here, as numbers that add up over processes.
+"""What became of the spans that were sent here, as numbers.
 
 What was answered with "taken" is in the database (``stored``), was there already (``known``), could not be kept and is
 told (``damaged``), or waits on disk (``waiting``, by what lies there). ``rejected`` spans and ``refused`` requests were
@@ -6,6 +6,8 @@ never taken: their senders were told.
 """
 
 import msgspec
+
+from ..figures import Figure
 
 
 class TraceTally(msgspec.Struct, kw_only=True):
@@ -25,14 +27,17 @@ class TraceTally(msgspec.Struct, kw_only=True):
     def refuse(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
-    def add(self, other: "TraceTally") -> None:
-        for name in ("accepted", "stored", "known", "damaged", "rejected", "removed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("waiting", "waiting_bytes", "unindexed"):  # one process knows, or all see the same folder
-            setattr(self, name, max(getattr(self, name), getattr(other, name)))
-        for reason, count in other.refused.items():
-            self.refused[reason] = self.refused.get(reason, 0) + count
-
-    def rest(self) -> None:
-        """Of a process that has ended: what it counted stays."""
-        self.waiting = self.waiting_bytes = self.unindexed = 0
+    def figures(self) -> list[Figure]:
+        """For the metrics."""
+        return [
+            Figure("llmops_spans_accepted_total", self.accepted),
+            Figure("llmops_spans_stored_total", self.stored),
+            Figure("llmops_spans_known_total", self.known),
+            Figure("llmops_spans_damaged_total", self.damaged),
+            Figure("llmops_spans_waiting", self.waiting),
+            Figure("llmops_spans_waiting_bytes", self.waiting_bytes),
+            Figure("llmops_spans_rejected_total", self.rejected),
+            Figure("llmops_spans_removed_total", self.removed),
+            Figure("llmops_span_texts_unindexed", self.unindexed),
+            *[Figure("llmops_span_exports_refused_total", count, (why,)) for why, count in list(self.refused.items())],
+        ]

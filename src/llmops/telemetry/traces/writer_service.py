@@ -90,7 +90,13 @@ class WriterService:
                     await asyncio.wait_for(self._wanted.wait(), _LOOK_S)
                 continue
             born_s = loop.time()
-            status = await self._run()
+            try:
+                status = await self._run()
+            except OSError as exc:
+                self.failing = f"the writer cannot be started: {exc}"
+                _log.error("the writer of spans cannot be started: %s", exc)
+                await self._pause(_LOOK_S)
+                continue
             if self._closing:
                 return
             if status == _NOT_MINE:

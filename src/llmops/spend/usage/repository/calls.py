@@ -5,7 +5,8 @@ many rows: the fastest way of each, and neither builds SQL from values. Both ski
 written in the order of their keys, so that two writers can wait for each other and never both do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -30,11 +31,18 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from ....store.database import Database
 from ....store.tables import calls, log_files, usage_days
+from ....telemetry.rollups.repository.folding import FoldingRepository
+from ....telemetry.rollups.repository.marks import read_marks
+from ....telemetry.rollups.repository.writer import RollupWriter
+from ....telemetry.rollups.rollup import CALL_FIELDS
+from ....telemetry.traces.repository.call_texts import add_call_texts
+from ..captured import text_rows
 from ..log_follower import Chunk
 from ..records import CallRow, UsageRow, group_id, summed_up
 
 SUBJECT = "usage"
 _IDS_AT_ONCE = 500
+_REBUILT_AT_ONCE = 20_000
 _SUMS = tuple(UsageRow.__struct_fields__[7:])
 _encode = msgspec.json.Encoder().encode
 
@@ -49,6 +57,8 @@ class CallRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._write = _PostgresWriter() if database.folder is None else _SqliteWriter()
+        self._rollups = RollupWriter(embedded=database.folder is not None)
+        self._folding = FoldingRepository(database)
 
     def positions(self, file_ids: Sequence[int]) -> dict[int, int]:
         """How far these files of the log have been read, where they have been."""
@@ -62,8 +72,11 @@ class CallRepository:
                 found.update({file_id: read for file_id, read in connection.execute(query)})
         return found
 
-    def store(self, chunk: Chunk, rows: Sequence[CallRow], unreadable: int = 0) -> int:
-        """Store a chunk's rows and that it has been read; returns how many were new. Raises `Moved`."""
+    def store(
+        self, chunk: Chunk, rows: Sequence[CallRow], unreadable: int = 0, texts: Mapping[str, str] | None = None
+    ) -> int:
+        """Store a chunk's rows, the ``texts`` of new ones by request id, and that it has been read; returns how many
+        were new. Raises `Moved`."""
         rows = sorted(rows, key=lambda row: row.request_id)
         with self._database.write(SUBJECT) as connection:
             self._move(connection, chunk, len(rows), unreadable)
@@ -72,6 +85,10 @@ class CallRepository:
             new = self._write.calls(connection, rows)
             if sums := summed_up(new):
                 self._write.usage(connection, sums)
+            self._rollups.add(connection, new)
+            if texts:
+                add_call_texts(connection, text_rows(texts, new))
+        self._rollups.committed()
         return len(new)
 
     def replace(self, rows: Sequence[CallRow]) -> None:
@@ -83,15 +100,20 @@ class CallRepository:
             self._write.calls(connection, sorted(rows, key=lambda row: row.request_id))
 
     def rebuild_usage(self) -> int:
-        """Make the sums by day anew from the calls; returns how many calls they hold."""
+        """Make the sums by day, and the rollups, anew from the calls; returns how many calls the sums hold.
+
+        The sums of days whose calls are no longer kept stay as they are.
+        """
         with self._database.write(SUBJECT) as connection:
             if connection.dialect.name == "postgresql":  # SQLite's write transaction keeps everybody else out already
                 connection.execute(text("LOCK TABLE calls, usage_days IN EXCLUSIVE MODE"))
-            connection.execute(delete(usage_days))
+            kept_from = day_of(read_marks(connection).calls)
+            connection.execute(delete(usage_days).where(usage_days.c.day >= kept_from))
             counted = 0
-            for sums in _summed_anew(connection):
+            for sums in _summed_anew(connection, kept_from):
                 self._write.usage(connection, sums)
                 counted += sum(row.calls for row in sums)
+            self._folding.rebuild(connection, _kept(connection, kept_from))
         return counted
 
     @staticmethod
@@ -199,7 +221,18 @@ def _insert_for(connection: Connection) -> Any:
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
-def _summed_anew(connection: Connection) -> Iterator[list[UsageRow]]:
+def day_of(at_s: int) -> date:
+    return datetime.fromtimestamp(at_s, UTC).date()
+
+
+def _kept(connection: Connection, kept_from: date) -> Iterator[Sequence[Any]]:
+    """All calls in the order of time."""
+    query = select(*(calls.c[name] for name in CALL_FIELDS)).where(calls.c.day >= kept_from)
+    query = query.order_by(calls.c.started_at_ms)
+    yield from connection.execute(query, execution_options={"yield_per": _REBUILT_AT_ONCE}).partitions()
+
+
+def _summed_anew(connection: Connection, kept_from: date) -> Iterator[list[UsageRow]]:
     groups = (calls.c.day, calls.c.tenant, calls.c.key_id, calls.c.user, calls.c.model, calls.c.tags)
     query = (
         select(
@@ -212,7 +245,7 @@ def _summed_anew(connection: Connection) -> Iterator[list[UsageRow]]:
             func.sum(sql_cast(calls.c.cached, Integer)),
             func.sum(calls.c.saved_nanousd),
         )
-        .where(calls.c.tenant.is_not(None))
+        .where(calls.c.tenant.is_not(None), calls.c.day >= kept_from)
         .group_by(*groups)
     )
     for rows in connection.execute(query, execution_options={"yield_per": 5000}).partitions():

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("span_id", sa.String(16), nullable=False),
         sa.Column("text", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_span_texts"),
+        sqlite_autoincrement=True,  # an id that was used is not used again, or the index would miss it
     )
     op.create_index("ix_span_texts_day", "span_texts", ["day"])
     op.create_index("ix_span_texts_trace_id", "span_texts", ["trace_id"])

@@ -3,6 +3,6 @@
 ``genai`` (OpenTelemetry, old and new), ``openinference``, ``openllmetry``, and ``common`` for what stands beside them.
 """
 
-from .reading import MAPPING_VERSION, facts_of
+from .reading import MAPPING_VERSION, SOURCES, facts_of
 
-__all__ = ["MAPPING_VERSION", "facts_of"]
+__all__ = ["MAPPING_VERSION", "SOURCES", "facts_of"]

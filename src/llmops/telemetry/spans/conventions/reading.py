@@ -33,15 +33,16 @@ _CONVENTIONS: tuple[Convention, ...] = (
 """By the marks that a span's names have left. Those who write ``gen_ai.*`` beside names of their own are known by
 these."""
 
-_SOURCES: tuple[tuple[int, tuple[Said, ...]], ...] = (
-    (0, common.OURS),
-    (_GENAI, genai.NAMES),
-    (_OPENINFERENCE, openinference.NAMES),
-    (_OPENLLMETRY, openllmetry.NAMES),
-    (0, common.GENERAL),
-    (0, common.LANGFUSE),
-    (0, common.OTHERS),
+SOURCES: tuple[tuple[str, int, tuple[Said, ...]], ...] = (
+    ("LLMOps Lab", 0, common.OURS),
+    ("OpenTelemetry GenAI", _GENAI, genai.NAMES),
+    ("OpenInference", _OPENINFERENCE, openinference.NAMES),
+    ("OpenLLMetry", _OPENLLMETRY, openllmetry.NAMES),
+    ("OpenTelemetry", 0, common.GENERAL),
+    ("Langfuse", 0, common.LANGFUSE),
+    ("others", 0, common.OTHERS),
 )
+"""All names in their order of precedence, with their convention and its mark."""
 _SIDES: tuple[Side, ...] = openinference.LISTS + openllmetry.LISTS
 _MARKS = dict.fromkeys(openinference.LISTS, _OPENINFERENCE) | dict.fromkeys(openllmetry.LISTS, _OPENLLMETRY)
 _FROM_EVENTS = 10_000
@@ -64,7 +65,7 @@ class _Meaning(NamedTuple):
 def _table() -> dict[str, _Meaning]:
     table: dict[str, _Meaning] = {}
     rank = 0
-    for mark, names in _SOURCES:
+    for _, mark, names in SOURCES:
         for said in names:
             rank += 1
             known = table.get(said.name, _Meaning(mark))

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from ....errors import StoreUnavailable
 from ....store.database import Database
@@ -89,7 +89,18 @@ class SpanRepository:
     def store(self, batch: Batch, now_s: float) -> Kept:
         """Store a batch, once; `Unstorable` where the database refuses something in it."""
         found = sorted(batch.spans, key=lambda each: key_of(each.row))
-        self._partitions.ensure({each.row.day for each in found})
+        days = {each.row.day for each in found}
+        self._partitions.ensure(days)
+        try:
+            return self._store(batch, found, now_s)
+        except Unstorable:
+            if self._embedded:
+                raise
+        self._partitions.forget()  # another process may have dropped one, for its age
+        self._partitions.ensure(days)
+        return self._store(batch, found, now_s)
+
+    def _store(self, batch: Batch, found: list[Stored], now_s: float) -> Kept:
         try:
             with self._database.write(SUBJECT) as connection:
                 if self._embedded:
@@ -98,13 +109,15 @@ class SpanRepository:
                 new = self._write.spans(connection, found) if found else []
                 if new:
                     self._add(connection, new)
-                known = len(found) - len(new) + batch.again
-                self._move(connection, batch, Kept(len(new), known), now_s)
+                kept = Kept(len(new), len(found) - len(new) + batch.again)
+                self._move(connection, batch, kept, now_s)
+        except IntegrityError as exc:
+            raise Unstorable(str(exc.orig)) from exc
         except StoreUnavailable as exc:
-            if isinstance(exc.__cause__, DataError) or _is_about_data(exc.__cause__):
+            if _is_about_data(exc.__cause__):
                 raise Unstorable(str(exc)) from exc
             raise
-        return Kept(len(new), known)
+        return kept
 
     def add_texts(self, rows: Sequence[TextRow]) -> None:
         """Store texts that are not of spans; they go with their day, as spans do."""
@@ -273,7 +286,7 @@ def _insert_for(embedded: bool) -> Any:
 
 
 def _is_about_data(cause: BaseException | None) -> bool:
-    """Whether an error that the driver did not file under data is about it all the same."""
-    if not isinstance(cause, DBAPIError):
-        return False
-    return isinstance(cause.orig, (OverflowError, UnicodeError)) or type(cause.orig).__name__ == "DataError"
+    """Whether an error is the data's, also where the driver did not file it under data."""
+    return isinstance(cause, DataError) or (
+        isinstance(cause, DBAPIError) and isinstance(cause.orig, (OverflowError, UnicodeError))
+    )

@@ -1,0 +1,1 @@
+"""Watching what runs: objectives, and what other monitoring systems need to know of us."""

@@ -1,0 +1,1 @@
+"""What a Prometheus, an Alertmanager and a Grafana need to watch gateways: made from the metric table."""

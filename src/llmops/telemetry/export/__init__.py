@@ -1,0 +1,1 @@
+"""Traces and scores on their way to other tools: collectors, Langfuse, MLflow."""

@@ -1,0 +1,125 @@
+"""What is asked of the trace store, and what it answers: filters, orders, positions in a long list.
+
+A list is read page by page by position (keyset), so that what comes in meanwhile neither repeats nor hides anything. A
+page may end before it is full because enough has been looked through for one request: its cursor goes on there.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from typing import Literal
+
+import msgspec
+
+from ...errors import InvalidRequest
+
+Order = Literal["newest", "slowest", "dearest"]
+ORDERS: tuple[Order, ...] = ("newest", "slowest", "dearest")
+State = Literal["ok", "error"]
+MAX_PAGE = 1000
+
+
+class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trace has to be; None does not matter. ``tenant`` None stands for all tenants: only an administrator may
+    ask that. ``text`` are words that were captured."""
+
+    tenant: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    user: str | None = None
+    session: str | None = None
+    model: str | None = None
+    release_id: str | None = None
+    state: State | None = None
+    status: int | None = None
+    """Of a call; what came in as spans has none."""
+    min_latency_ms: float | None = None
+    min_cost_nanousd: int | None = None
+    text: str | None = None
+
+    def cleaned(self) -> "TraceFilter":
+        """With texts as they are stored: PostgreSQL has no NUL."""
+        texts = {
+            name: value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            for name in self.__struct_fields__
+            if isinstance(value := getattr(self, name), str)
+        }
+        return msgspec.structs.replace(self, **texts)
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A place in an order that falls: everything that comes later is smaller. ``key`` is microseconds, or nano-dollars."""
+
+    key: float
+    id: str
+
+
+class TraceItem(msgspec.Struct, kw_only=True):
+    """One line of a list. ``source``: a call through this gateway, or a trace of which spans came in.
+
+    Tokens and cost are those of the gateway's calls where there are any, otherwise what the spans state.
+    """
+
+    source: Literal["call", "spans"]
+    trace_id: str
+    span_id: str | None = None
+    tenant: str | None
+    started_us: int
+    duration_us: int
+    name: str | None
+    service: str | None = None
+    model: str | None = None
+    session: str | None = None
+    user: str | None = None
+    release_id: str | None = None
+    status: int | None = None
+    error_type: str | None = None
+    calls: int = 0
+    spans: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nanousd: int | None = 0
+
+
+class Found(msgspec.Struct):
+    """A part of a list from one source. Nothing is missing above ``frontier``; None: nothing at all is."""
+
+    items: list[tuple[Position, TraceItem]]
+    frontier: Position | None = None
+
+
+class TracePage(msgspec.Struct):
+    """``cursor`` None: there is no more. ``is_full`` False: the page ends because enough was looked through."""
+
+    items: list[TraceItem]
+    cursor: str | None = None
+    is_full: bool = True
+    texts_cut: bool = False
+    """More texts hold the words than are looked at: only the newest are part of this."""
+
+
+def merged(parts: list[Found], limit: int) -> tuple[list[tuple[Position, TraceItem]], Position | None]:
+    """The first ``limit`` items of several sources, and where the list goes on."""
+    items = sorted((item for part in parts for item in part.items), key=lambda item: item[0], reverse=True)
+    frontiers = [part.frontier for part in parts if part.frontier is not None]
+    frontier = max(frontiers) if frontiers else None
+    known = [item for item in items if frontier is None or item[0] >= frontier]
+    if len(known) > limit:
+        return known[:limit], known[limit - 1][0]
+    return known, frontier
+
+
+def write_cursor(order: Order | Literal["session"], position: Position) -> str:
+    return urlsafe_b64encode(msgspec.json.encode((order, position.key, position.id))).decode().rstrip("=")
+
+
+def read_cursor(order: Order | Literal["session"], cursor: str) -> Position:
+    """`InvalidRequest` for what is none of ours, or of another order."""
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        said, key, id_ = msgspec.json.decode(raw, type=tuple[str, float, str])
+    except (Error, ValueError, msgspec.DecodeError, RecursionError) as exc:
+        raise InvalidRequest(f"the cursor {cursor[:60]!r} is none of ours", param="cursor") from exc
+    if said != order or "\0" in id_ or len(id_) > 1000:
+        raise InvalidRequest(f"the cursor is of a list ordered by {said[:20]!r}, not {order!r}", param="cursor")
+    return Position(key, id_)

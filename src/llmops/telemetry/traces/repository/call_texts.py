@@ -1,0 +1,32 @@
+"""Captured texts of calls: stored with the calls themselves, in the transaction of whoever stores these.
+
+They are looked after as those of spans are: indexed, masked and removed with their day.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import Connection, insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ....store.tables import span_days, span_texts
+from ..records import TextRow, day_rows
+
+
+def add_call_texts(connection: Connection, rows: Sequence[TextRow]) -> None:
+    """Add texts that are not there yet: the caller knows that their calls are new."""
+    if not rows:
+        return
+    connection.execute(insert(span_texts), [{**row._asdict(), "day": _day(row.day)} for row in rows])
+    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for day in day_rows([], list(rows)):
+        adding = upsert(span_days).values(day=_day(day.day), spans=0, bytes=day.bytes, masked=False)
+        connection.execute(
+            adding.on_conflict_do_update(
+                index_elements=["day"], set_={"bytes": span_days.c.bytes + adding.excluded.bytes, "masked": False}
+            )
+        )
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
