@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-overview bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,12 @@ bench-overload: $(DEV) ## measure what is left of the goodput at three times the
 
 bench-semantic: $(DEV) ## measure the semantic cache's look-up, and its hits on labelled pairs (ARGS="--entries 10000")
 	$(BIN)/python -m benchmarks.semantic $(ARGS)
+
+bench-traces: $(DEV) ## measure how fast spans come in and are stored (BENCH_PHOENIX_VENV=… beside Phoenix)
+	$(BIN)/python -m benchmarks.traces $(ARGS)
+
+bench-overview: $(DEV) ## measure the overview with a million calls and ten times as many (ARGS="--postgres")
+	$(BIN)/python -m benchmarks.overview $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup

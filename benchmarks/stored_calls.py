@@ -96,7 +96,8 @@ def _call(luck: random.Random, number: int, at_ms: int) -> CallRow:
         upstream_model="m-2026",
         upstream_id=f"chatcmpl-{luck.getrandbits(64):016x}",
         degraded=None,
-        timings=(_FAILED if failed else _TIMINGS) % latency_ms,
+        timings=(_FAILED if failed else _TIMINGS) % max(latency_ms - 1, 0),
+        json_valid=None,
     )
 
 

@@ -12,9 +12,11 @@ from pydantic_core import PydanticUndefined
 from typer.testing import CliRunner
 
 from llmops import errors
+from llmops.alert_settings import AlertRuleSettings, ReceiverSettings
 from llmops.cli.root import app
 from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VARIABLE
 from llmops.dialects.registry import DIALECTS
+from llmops.export_settings import ExportSettings
 from llmops.jwt_settings import JwtIssuerSettings
 from llmops.last_resort_settings import LastResortSettings
 from llmops.price_settings import PriceSettings
@@ -74,6 +76,12 @@ def settings_page() -> str:
         "## A budget in `budgets`",
         (BudgetSettings.__doc__ or "").strip(),
         _table(BudgetSettings),
+        "## A rule in `alerts.rules`",
+        f"{(AlertRuleSettings.__doc__ or '').strip()} See [alerts](../how-to/alerts.md).",
+        _table(AlertRuleSettings),
+        "## A receiver in `alerts.receivers`",
+        (ReceiverSettings.__doc__ or "").strip(),
+        _table(ReceiverSettings),
         "## An objective in `slos`",
         f"{(SLOSettings.__doc__ or '').strip()} See [objectives](../how-to/slos.md).",
         _table(SLOSettings),
@@ -81,6 +89,9 @@ def settings_page() -> str:
         "Prices by public model name (or pattern with `*`; an exact name wins, then the longest pattern), in USD per "
         "million tokens. A deployment's `price` has the same keys. See [prices](../how-to/prices.md).",
         _table(PriceSettings),
+        "## An entry of `exports`",
+        f"{(ExportSettings.__doc__ or '').strip()} See [export traces](../how-to/export-traces.md).",
+        _table(ExportSettings),
         "## An issuer in `auth.jwt`",
         f"{(JwtIssuerSettings.__doc__ or '').strip()} See [tokens of your identity provider](../how-to/jwt.md).",
         _table(JwtIssuerSettings),

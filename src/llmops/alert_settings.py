@@ -113,9 +113,7 @@ class AlertRuleSettings(_Section):
     clear_seconds: float = Field(
         120.0, ge=0, le=86400, description="How long it has to be well again; doubles with each relapse in an hour."
     )
-    min_events: int = Field(
-        20, ge=1, le=10**9, description="Fewer calls or scores in the window say nothing."
-    )
+    min_events: int = Field(20, ge=1, le=10**9, description="Fewer calls or scores in the window say nothing.")
     quantile: float = Field(0.95, gt=0, lt=1, description="Of `latency`.")
     score: str | None = Field(None, min_length=1, max_length=200, description="Of `quality`: which score.")
     min_usd: float = Field(
@@ -204,6 +202,7 @@ def _usual_rules() -> list[AlertRuleSettings]:
         AlertRuleSettings(name="spend", kind="spend_anomaly", per=["tenant", "model"], threshold={"warning": 5.0}),
         AlertRuleSettings(name="breaker", kind="breaker_open", severity="critical", for_seconds=60),
         AlertRuleSettings(name="drops", kind="drops", threshold={"critical": 1}),
+        AlertRuleSettings(name="objectives", kind="slo_burn"),
     ]
 
 
@@ -225,7 +224,7 @@ class AlertSettings(_Section):
     rules: list[AlertRuleSettings] = Field(
         default_factory=_usual_rules,
         max_length=500,
-        description="What is watched. Default: `success-rate`, `budget`, `spend`, `breaker` and `drops`.",
+        description="What is watched. Default: `success-rate`, `budget`, `spend`, `breaker`, `drops` and `objectives`.",
     )
 
     @field_validator("link")

@@ -3,6 +3,7 @@
 `Stack` is the pipeline without a server (CLI, evals, scripts); `assembly` puts HTTP and background work around it.
 """
 
+import os
 import random
 from collections.abc import Awaitable
 from pathlib import Path
@@ -48,6 +49,7 @@ from .spend.rule import Rule, rules_of
 from .store.answers.local import LocalAnswers
 from .store.database import Database
 from .telemetry.current_span import current_traceparent
+from .telemetry.export.destination import destinations_of
 from .telemetry.hash_key import load_hash_key
 from .telemetry.log_file import LogFile
 from .telemetry.metrics import Metrics
@@ -436,6 +438,7 @@ def check(settings: Settings) -> list[Model]:
     open_tokens(settings, Keyring(b""))
     build_rules(settings)
     probe_rules(settings)
+    destinations_of(settings.exports, os.environ)
     models = build_models(settings, SystemClock(), Transport())
     if settings.cache.semantic.enabled:
         from .caching.semantic.opening import check_semantic

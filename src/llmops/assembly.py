@@ -29,6 +29,8 @@ from .monitoring.alerts.receivers.opening import open_receivers
 from .monitoring.alerts.signals import Watcher
 from .monitoring.alerts.supply import breaker_states, build_sources, lost_figures
 from .monitoring.alerts.watch import AlertWatch
+from .monitoring.slo.directory import SLODirectory
+from .monitoring.slo.score_counts import ScoreCounts
 from .resilience.census import census
 from .resilience.overload import Overload
 from .resilience.prober import Prober
@@ -41,7 +43,9 @@ from .spend.rule import Rule
 from .spend.rule_directory import RuleDirectory
 from .spend.usage.directory import UsageDirectory
 from .spend.usage.seeder import Seeder
+from .telemetry.assessments.assessment import Assessment
 from .telemetry.assessments.repository.assessments import AssessmentRepository
+from .telemetry.assessments.repository.counts import AssessmentCounts
 from .telemetry.export.orders import orders_of
 from .telemetry.export.repository.exports import ExportRepository
 from .telemetry.export.service import ExportService
@@ -51,6 +55,7 @@ from .telemetry.metrics import Snapshot
 from .telemetry.rollups.overview import Overview
 from .telemetry.rollups.repository.folding import FoldingRepository
 from .telemetry.rollups.upkeep import Upkeep
+from .telemetry.traces.directory import TraceDirectory
 from .telemetry.traces.report import Orders
 from .telemetry.traces.repository.upkeep import is_kept
 from .telemetry.traces.spool import Spool
@@ -230,11 +235,20 @@ def build_gateway(
         spool.close()
         await writer.aclose()
 
+    overview = Overview(identity.database, parts.clock.now_s)
+    scores = ScoreCounts(AssessmentCounts(identity.database))
+    slos = SLODirectory(overview, lambda: stack.settings.slos, parts.clock.now_s, scores)
+
+    def count_scores(stored: Sequence[Assessment]) -> None:
+        for each in stored:
+            if each.value is not None:
+                parts.metrics.score(each.name, each.value, tenant=each.tenant)
+
     open_receivers(settings.alerts)  # a receiver of no use stops the start
     alerts = AlertWatch(
         identity.database,
         lambda: stack.settings.alerts,
-        build_sources(identity.database, rules),
+        build_sources(identity.database, rules, slos.standings),
         Watcher(
             lambda: breaker_states(parts.fleet, parts.clock.monotonic_s),
             lambda: {"log records": parts.log.dropped, **lost_figures(services.figures())},
@@ -325,10 +339,12 @@ def build_gateway(
             usage,
             seeder.comparison,
             cache=parts.cache,
-            assessments=AssessmentRepository(identity.database),
+            assessments=AssessmentRepository(identity.database, on_stored=count_scores),
             exports=ExportRepository(identity.database),
+            traces=TraceDirectory(identity.database, settings.traces.semconv),
             alerts=AlertDirectory(identity.database, lambda: stack.settings.alerts, parts.clock),
-            overview=Overview(identity.database, parts.clock.now_s),
+            overview=overview,
+            slos=slos,
             grace_s=settings.auth.rotation_grace_seconds,
         ),
         openai_dialect=DIALECTS["chat"],

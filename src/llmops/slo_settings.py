@@ -87,4 +87,7 @@ class SLOSettings(BaseModel):
                 "at_least goes with a score that people or judges give; this one "
                 + ("needs it" if judged else "does without")
             )
+        other = sorted({*self.per, *self.where} - {"tenant"})
+        if judged and other:
+            raise ValueError(f"a score that people or judges give is told apart by tenant alone, not by {other[0]}")
         return self

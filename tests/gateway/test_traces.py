@@ -1,207 +1,172 @@
-"""``/v1/traces`` over HTTP: who may send, what is taken, what is refused and in which words, and what is counted."""
+"""Traces over HTTP: a call is a trace at once, its steps come from real timings, and nobody sees another tenant's."""
 
 import asyncio
-import gzip
 import json
-import re
-import sqlite3
-import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from llmops.app import open_identity
-from llmops.clock import ManualClock
 from llmops.settings import Settings
-from tests.fakes.gateway import Answer, Gateway
-from tests.telemetry.traces.exports import PROTOBUF, export, many, wire_span, with_deep_span
+from llmops.store.database import Database
+from llmops.telemetry.traces.repository.texts import TextIndex
+from tests.fakes.gateway import CHAT, Answer, Gateway
+from tests.telemetry.traces.shelf import Shelf, a_span
 
 Build = Callable[..., Settings]
-PATH = "/v1/traces"
-JSON_BODY = {
-    "resourceSpans": [
-        {
-            "scopeSpans": [
-                {
-                    "spans": [
-                        {
-                            "traceId": "5B8EFFF798038103D269B633813FC60C",
-                            "spanId": "EEE19B7EC3C1B174",
-                            "name": "from JSON",
-                            "startTimeUnixNano": "1795300000000000000",
-                            "endTimeUnixNano": 1795300001000000000,
-                        }
-                    ]
-                }
-            ]
-        }
-    ]
-}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SECRET = "the zebra of jane@example.org"
 
 
-async def figures(gateway: Gateway) -> dict[str, float]:
-    """The metrics about spans, by name and label."""
-    text = (await gateway.get("/metrics")).body.decode()
-    return {
-        name: float(value)
-        for name, value in re.findall(r"^llmops_(span[a-z_]*(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
-    }
+class House:
+    """A gateway that ``acme`` and ``other`` have called in one trace, which ``acme`` began."""
+
+    def __init__(self, gateway: Gateway, keys: dict[str, str]) -> None:
+        self.gateway = gateway
+        self._keys = keys
+
+    async def call(self, holder: str, body: Any = CHAT, **headers: str) -> Answer:
+        given = {"Authorization": f"Bearer {self._keys[holder]}", **headers}
+        return await self.gateway.post("/v1/chat/completions", body, given)
+
+    async def get(self, path: str, holder: str = "admin") -> Answer:
+        return await self.gateway.get(path, {"Authorization": f"Bearer {self._keys[holder]}"})
+
+    async def until(self, calls: int) -> None:
+        async with asyncio.timeout(10):
+            while len((await self.get("/api/traces?limit=100")).json()["items"]) < calls:
+                await asyncio.sleep(0.02)
 
 
-async def settled(gateway: Gateway, **wanted: float) -> dict[str, float]:
-    """The metrics once they are these."""
-    found: dict[str, float] = {}
-    for _ in range(400):
-        found = await figures(gateway)
-        if all(found.get(name) == value for name, value in wanted.items()):
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"wanted {wanted}, there is {found}: {(await gateway.get('/health')).json()}")
-
-
-def rows(gateway: Gateway, query: str = "SELECT tenant, name FROM spans ORDER BY name") -> list[Any]:
-    with sqlite3.connect(gateway.log_dir.parent / "llmops.db") as connection:
-        return connection.execute(query).fetchall()
-
-
-async def test_spans_are_taken_stored_and_counted(settings: Build) -> None:
-    async with Gateway(settings()) as gateway:
-        for body, headers in (
-            (many(3), PROTOBUF),
-            (gzip.compress(many(3, trace=2)), {**PROTOBUF, "Content-Encoding": "gzip"}),
-            (zlib.compress(many(3, trace=3)), {**PROTOBUF, "Content-Encoding": "deflate"}),
-            (many(3), PROTOBUF),
-        ):
-            answer = await gateway.post(PATH, body, headers)
-            assert (answer.status, answer.body) == (200, b""), answer
-            assert answer.headers["content-type"] == "application/x-protobuf"
-        answer = await gateway.post(PATH, JSON_BODY)
-        assert (answer.status, answer.json()) == (200, {})
-        assert answer.headers["content-type"] == "application/json"
-        found = await settled(gateway, spans_stored_total=10, spans_known_total=3, spans_waiting=0)
-        assert found["spans_accepted_total"] == 13
-        assert (await gateway.get("/health")).json()["problems"] == []
-        assert {tenant for tenant, _ in rows(gateway)} == {"default"}
-        assert rows(gateway, "SELECT trace_id FROM spans WHERE name = 'from JSON'") == [
-            ("5b8efff798038103d269b633813fc60c",)
-        ]
-
-
-async def test_what_cannot_be_taken_is_told_and_the_rest_is_taken(settings: Build) -> None:
-    async with Gateway(settings()) as gateway:
-        body = with_deep_span(200, wire_span(1), wire_span(2, trace_id=b"short"))
-        answer = await gateway.post(PATH, body, PROTOBUF)
-        assert answer.status == 200
-        partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
-        assert partial.rejected_spans == 2
-        assert "nested too deep" in partial.error_message and "trace id" in partial.error_message
-        wrong = json.loads(json.dumps(JSON_BODY).replace("EEE19B7EC3C1B174", "0000000000000000"))
-        answer = await gateway.post(PATH, wrong)
-        assert answer.json()["partialSuccess"]["rejectedSpans"] == "1"
-        found = await settled(gateway, spans_stored_total=1, spans_rejected_total=3)
-        assert found["spans_accepted_total"] == 1
-
-
-REFUSED: dict[str, tuple[bytes, dict[str, str], int, int]] = {
-    "no protobuf": (b"\xff\xff", PROTOBUF, 400, 3),
-    "no JSON": (b"{", {"Content-Type": "application/json"}, 400, 3),
-    "no gzip": (b"plain", {**PROTOBUF, "Content-Encoding": "gzip"}, 400, 3),
-    "gzip that breaks off": (gzip.compress(many(50))[:-9], {**PROTOBUF, "Content-Encoding": "gzip"}, 400, 3),
-    "a bomb": (gzip.compress(bytes(3_000_000)), {**PROTOBUF, "Content-Encoding": "gzip"}, 413, 8),
-    "a bomb in parts": (gzip.compress(bytes(700_000)) * 3, {**PROTOBUF, "Content-Encoding": "gzip"}, 413, 8),
-    "too large": (bytes(200_000), PROTOBUF, 413, 8),
-    "another type": (many(1), {"Content-Type": "text/html"}, 415, 3),
-    "no type": (many(1), {"Content-Type": ""}, 415, 3),
-    "another coding": (many(1), {**PROTOBUF, "Content-Encoding": "zstd"}, 415, 3),
-}
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-async def test_what_is_refused_gets_a_status_in_its_own_encoding(kind: str, settings: Build) -> None:
-    body, headers, status, code = REFUSED[kind]
-    async with Gateway(settings(server={"body_limit_bytes": 100_000}, traces={"body_limit_megabytes": 1})) as gateway:
-        answer = await gateway.post(PATH, body, headers)
-        assert answer.status == status, answer
-        if answer.headers["content-type"] == "application/json":
-            assert answer.json()["code"] == code and answer.json()["message"]
-        else:
-            assert answer.body[:2] == bytes([1 << 3, code])
-            assert answer.headers["content-type"] == "application/x-protobuf"
-        found = await figures(gateway)
-        assert sum(count for name, count in found.items() if name.startswith("span_exports_refused_total")) == 1
-        assert found["spans_accepted_total"] == 0
-        assert (await gateway.post(PATH, many(1), PROTOBUF)).status == 200, "it goes on"
-
-
-async def test_it_is_posted(settings: Build) -> None:
-    async with Gateway(settings()) as gateway:
-        assert (await gateway.get(PATH)).status == 405
-
-
-async def test_it_can_be_switched_off(settings: Build) -> None:
-    async with Gateway(settings(traces={"enabled": False})) as gateway:
-        assert (await gateway.post(PATH, many(1), PROTOBUF)).status == 404
-
-
-async def test_the_key_says_whose_spans_they_are(settings: Build) -> None:
-    built = settings(auth={"refresh_seconds": 0.05})
-    identity = open_identity(built, ManualClock())
+@pytest.fixture
+async def house(settings: Build) -> AsyncIterator[House]:
+    capture = {"tenants": {"acme": {"share": 1}}}
+    built = settings(cache={"enabled": True}, traces={"capture": capture}, resilience={})
+    identity = open_identity(built)
     keys = {}
-    for tenant, role in (("acme", "caller"), ("other", "viewer"), ("ops", "admin")):
+    for tenant in ("acme", "other"):
         identity.registry.create_tenant(tenant)
-        keys[tenant] = str(identity.registry.create_key(name="k", role=role, tenant=tenant)[1])
+        for role in ("caller", "viewer"):
+            keys[f"{tenant} {role}"] = str(identity.registry.create_key(name=role, tenant=tenant, role=role)[1])
+    keys["admin"] = str(identity.registry.create_key(name="admin", tenant="acme", role="admin")[1])
     async with Gateway(built) as gateway:
-
-        async def send(key: str | None, name: str) -> Answer:
-            headers = {**PROTOBUF, **({"Authorization": f"Bearer {key}"} if key else {})}
-            body = export(wire_span(1, name=name, attributes={"tenant": "ops"}), resource={"tenant.id": "ops"})
-            return await gateway.post(PATH, body, headers)
-
-        for tenant, key in keys.items():
-            assert (await send(key, f"of {tenant}")).status == 200
-        for key in (None, "sk-garbage"):
-            answer = await send(key, "of nobody")
-            assert (answer.status, answer.body[:2]) == (401, b"\x08\x10")
-        for _ in range(400):
-            if (gateway.log_dir.parent / "llmops.db").exists() and len(rows(gateway)) == 3:
-                break
-            await asyncio.sleep(0.05)
-        assert rows(gateway) == [("acme", "of acme"), ("ops", "of ops"), ("other", "of other")]
+        house = House(gateway, keys)
+        context = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        said = {"model": "mock", "messages": [{"role": "user", "content": SECRET}]}
+        session = {"x-llmops-session": "s-1", "x-llmops-user": "alice"}
+        assert (await house.call("acme caller", said, **context, **session)).status == 200
+        assert (await house.call("other caller", **context, **{"x-llmops-session": "s-2"})).status == 200
+        assert (await house.call("other caller", {**CHAT, "model": "none such"})).status == 404
+        await house.until(3)
+        yield house
     identity.close()
 
 
-async def test_a_full_spool_says_when_to_come_again_and_loses_nothing(settings: Build) -> None:
-    """The database is away meanwhile, and is given back."""
-    built = settings(traces={"spool_megabytes": 1})
-    database = built.log.dir.parent / "llmops.db"
-    async with Gateway(built) as gateway:
-        database.mkdir()  # no file can be made there
-        taken, status = 0, 200
-        while status == 200:
-            answer = await gateway.post(PATH, many(500, begin=1 + 500 * taken), PROTOBUF)
-            status = answer.status
-            taken += status == 200
-        assert (status, answer.headers["retry-after"]) == (503, "10")
-        assert answer.body[:2] == b"\x08\x0e"
-        found = await settled(gateway, spans_waiting=500 * taken)
-        assert found["spans_accepted_total"] == 500 * taken
-        assert found['span_exports_refused_total{error_type="overloaded"}'] == 1
-        problems = (await gateway.get("/health")).json()["problems"]
-        assert any("spans cannot be stored" in problem for problem in problems), problems
-        database.rmdir()
-        await settled(gateway, spans_stored_total=500 * taken, spans_waiting=0)
-        assert rows(gateway, "SELECT count(*) FROM spans") == [(500 * taken,)]
-        assert (await gateway.post(PATH, many(1, trace=9), PROTOBUF)).status == 200
-        await settled(gateway, spans_stored_total=500 * taken + 1)
+async def test_a_call_is_a_trace_with_all_its_steps(house: House) -> None:
+    answer = await house.get(f"/api/traces/{TRACE}", "acme viewer")
+    assert answer.status == 200, answer
+    view = answer.json()
+    assert view["tenants"] == ["acme"] and view["session"] == "s-1" and view["user"] == "alice"
+    names = [span["name"] for span in view["page"]]
+    assert names == ["chat mock", "auth", "limits", "cache", "attempt mock/default"]
+    root = view["page"][0]
+    assert root["parent_id"] == "00f067aa0ba902b7" and root["flaw"] == "orphan"
+    assert root["attributes"]["gen_ai.request.model"] == "mock"
+    end = root["offset_us"] + root["duration_us"]
+    for span in view["page"][1:]:
+        assert span["depth"] == 1 and 0 <= span["offset_us"] and span["offset_us"] + span["duration_us"] <= end + 1
+    assert view["usd"] is not None and "[email]" in root["text"] and "jane" not in root["text"]
 
 
-async def test_a_folder_that_cannot_be_written_is_a_503(settings: Build) -> None:
-    built = settings()
-    built.log.dir.mkdir()
-    (built.log.dir / "traces").write_text("in the way")
-    async with Gateway(built) as gateway:
-        answer = await gateway.post(PATH, many(1), PROTOBUF)
-        assert (answer.status, answer.headers["retry-after"]) == (503, "10")
-        assert (await figures(gateway))["spans_accepted_total"] == 0
+async def test_the_log_says_how_long_each_step_took_and_which_session_it_was(house: House) -> None:
+    log = (house.gateway.log_dir / "gateway.jsonl").read_text()
+    first, second, third = [json.loads(line) for line in log.splitlines()][:3]
+    assert set(first["timings_ms"]) == {"read", "auth", "limits", "cache", "upstream"}
+    assert sum(first["timings_ms"].values()) <= first["latency_ms"] + 0.01
+    assert (first["session"], second["session"], third["session"]) == ("s-1", "s-2", None)
+    assert set(third["timings_ms"]) == {"read", "auth"}
+    assert first["messages_masked"][0]["content"] == "the zebra of [email]" and first["output"]
+    assert "content" not in second["messages_masked"][0] and "output" not in second, "nobody asked to keep it"
+
+
+async def test_nobody_sees_another_tenants_on_any_route(house: House) -> None:
+    """Every route, and every filter that could name somebody else."""
+    mine = (await house.get("/api/traces", "acme viewer")).json()["items"]
+    assert [item["tenant"] for item in mine] == ["acme"]
+    for query in ("tenant=other", "session=s-2", "model=none", "state=error", "order=slowest&tenant=other"):
+        assert (await house.get(f"/api/traces?{query}", "acme viewer")).json()["items"] == [], query
+    for order in ("newest", "slowest", "dearest"):
+        items = (await house.get(f"/api/traces?order={order}", "acme viewer")).json()["items"]
+        assert {item["tenant"] for item in items} == {"acme"}
+    both = (await house.get(f"/api/traces/{TRACE}")).json()
+    assert both["tenants"] == ["acme", "other"]
+    for path in (f"/api/traces/{TRACE}", f"/api/traces/{TRACE}/spans"):
+        shown = (await house.get(path, "acme viewer")).json()
+        assert {span["tenant"] for span in shown.get("page") or shown["items"]} == {"acme"}
+        assert (await house.get(f"{path}?tenant=other", "acme viewer")).status == 404
+        assert (await house.get(f"{path}?tenant=nobody")).status == 404
+    others = (await house.get("/api/traces?state=error", "other viewer")).json()["items"][0]["trace_id"]
+    assert (await house.get(f"/api/traces/{others}", "acme viewer")).status == 404
+    assert (await house.get(f"/api/traces/{others}/spans", "acme viewer")).status == 404
+    sessions = (await house.get("/api/sessions", "acme viewer")).json()["items"]
+    assert [session["session"] for session in sessions] == ["s-1"]
+    assert (await house.get("/api/sessions?tenant=other", "acme viewer")).json()["items"] == []
+    assert {s["session"] for s in (await house.get("/api/sessions")).json()["items"]} == {"s-1", "s-2"}
+    assert (await house.get("/api/steps?tenant=other", "acme viewer")).json()["items"] == []
+    mine_steps = {
+        step["name"]: step["count"] for step in (await house.get("/api/steps", "acme viewer")).json()["items"]
+    }
+    assert mine_steps["auth"] == 1 and mine_steps["upstream"] == 1
+    for path in ("/api/traces", f"/api/traces/{TRACE}", f"/api/traces/{TRACE}/spans", "/api/sessions", "/api/steps"):
+        assert (await house.get(path, "acme caller")).status == 403
+        assert (await house.gateway.get(path)).status == 401
+
+
+async def test_captured_words_are_found_by_their_tenant_alone(house: House) -> None:
+    database = Database(f"sqlite:///{house.gateway.log_dir.parent / 'llmops.db'}")
+    await asyncio.to_thread(TextIndex(database).index_some, 100)
+    database.close()
+    found = {holder: (await house.get("/api/traces?text=zebra", holder)).json()["items"] for holder in
+             ("acme viewer", "other viewer", "admin")}  # fmt: skip
+    assert [len(items) for items in found.values()] == [1, 0, 1]
+    assert (await house.get("/api/traces?text=jane")).json()["items"] == [], "redacted before it was written"
+
+
+async def test_spans_that_came_in_are_part_of_the_tree_and_pages_go_on(house: House) -> None:
+    database = Database(f"sqlite:///{house.gateway.log_dir.parent / 'llmops.db'}")
+    hostile = {"x": float("inf"), "<img src=x>": "\u202e"}
+    mine = [a_span(n, parent=n - 1 if n > 1 else None, attributes=hostile) for n in range(1, 31)]
+    await asyncio.to_thread(Shelf(database).spans, *mine)
+    database.close()
+    trace = mine[0].trace_id
+    first = (await house.get(f"/api/traces/{trace}?limit=20", "acme viewer")).json()
+    assert len(first["page"]) == 20 and first["spans"] == 30 and first["page"][0]["attributes"]["x"] is None
+    rest = (await house.get(f"/api/traces/{trace}/spans?limit=20&cursor={first['cursor']}", "acme viewer")).json()
+    assert [span["depth"] for span in rest["items"]] == list(range(20, 30)) and rest["cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/traces?from=yesterday", 400),
+        ("/api/traces?cursor=x", 400),
+        ("/api/traces?state=fine", 400),
+        ("/api/traces?limit=0", 400),
+        ("/api/traces?user=%00", 200),
+        ("/api/sessions?cursor=%ff", 400),
+        ("/api/traces/nothing", 404),
+        ("/api/traces/%00", 404),
+        (f"/api/traces/{'a' * 32}", 404),
+        (f"/api/traces/{TRACE.upper()}", 200),
+        ("/api/traces/..%2f..%2fetc%2fpasswd", 404),
+    ],
+)
+async def test_odd_questions_get_plain_answers(house: House, path: str, status: int) -> None:
+    assert (await house.get(path)).status == status
+
+
+@pytest.mark.parametrize("session", ["", "a" * 257, "\xff"])
+async def test_a_session_that_is_none_is_refused(house: House, session: str) -> None:
+    answer = await house.call("acme caller", **{"x-llmops-session": session})
+    assert answer.status == 400 and "x-llmops-session" in answer.body.decode()

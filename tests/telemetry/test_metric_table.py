@@ -34,7 +34,7 @@ def test_every_label_is_used() -> None:
 def test_what_is_exposed_is_the_table_with_its_kinds_and_labels() -> None:
     metrics = Metrics()
     metrics.observe([record_of(finished(), b"k" * 32)])
-    metrics.score("faithful", 0.5, model="m", operation="chat", tenant="t")
+    metrics.score("faithful", 0.5, tenant="t")
     figures = [
         Figure(name, 1, ["v"] * len(definition.labels))
         for name, definition in METRICS.items()
@@ -87,19 +87,19 @@ def test_errors_json_and_scores_are_counted_over_processes() -> None:
     for metrics in workers:
         good, bad = a_reply(json_valid=True), a_reply(json_valid=False)
         metrics.observe([record_of(finished(reply=reply), b"k" * 32) for reply in (good, bad, bad)])
-        metrics.score("faithful", 0.95, model="m", operation="chat", tenant="t")
+        metrics.score("faithful", 0.95, tenant="t")
     found = samples(exposition(merge(each.snapshot() for each in workers)))
     assert found["llm_json_answers_total", (("model", "m"), ("valid", "false"))] == 4
     assert found["llm_json_answers_total", (("model", "m"), ("valid", "true"))] == 2
-    assert found["llm_score_count", (("model", "m"), ("score", "faithful"))] == 2
-    assert found["llm_score_bucket", (("le", "0.9"), ("model", "m"), ("score", "faithful"))] == 0
-    assert found["llm_score_sum", (("model", "m"), ("score", "faithful"))] == pytest.approx(1.9)
+    assert found["llm_score_count", (("score", "faithful"),)] == 2
+    assert found["llm_score_bucket", (("le", "0.9"), ("score", "faithful"))] == 0
+    assert found["llm_score_sum", (("score", "faithful"),)] == pytest.approx(1.9)
 
 
 def test_names_of_scores_are_bounded() -> None:
     metrics = Metrics()
     for number in range(500):
-        metrics.score(f"score-{number}", 1, model="m", operation="chat", tenant="t")
+        metrics.score(f"score-{number}", 1, tenant="t")
     counted = [key for key in samples(exposition(metrics.snapshot())) if key[0] == "llm_score_count"]
     assert len(counted) == 101
 

@@ -96,7 +96,7 @@ def test_cost_adds_up_and_needs_no_target() -> None:
 def test_scores_count_for_objectives_of_their_name() -> None:
     tally = ObjectiveTally([Objective(name="true", kind="quality", target=0.9, score="truth", limit=0.7), AVAILABLE])
     for name, value in (("truth", 0.7), ("truth", 0.69), ("style", 0.1)):
-        tally.score(name, value, model="m", operation="chat", release=None, tenant="t")
+        tally.score(name, value, tenant="t")
     assert counted(tally) == {"true|||||good": 1, "true|||||bad": 1, "up|||||good": 0, "up|||||bad": 0}
 
 

@@ -21,18 +21,18 @@ def status(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     with clean_errors():
         import msgspec
 
+        from ..app import open_identity
         from ..config import load_settings
-        from ..store.database import Database
         from ..telemetry.export.repository.exports import ExportRepository
 
-        database = Database(load_settings(config).database.url)
+        identity = open_identity(load_settings(config))
         try:
             found: list[dict[str, Any]] = [
                 {**msgspec.to_builtins(each), "place": place, "updated_at_s": at_s}
-                for place, each, at_s in ExportRepository(database).all()
+                for place, each, at_s in ExportRepository(identity.database).all()
             ]
         finally:
-            database.close()
+            identity.close()
     if as_json:
         print_json(found)
     elif not found:

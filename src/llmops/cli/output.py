@@ -1,5 +1,6 @@
 """What all commands share: JSON on stdout, words to the operator on stderr, and errors without a traceback."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from ..errors import ConfigError, LLMOpsError
 
 USAGE_ERROR = 2
 """Exit status of a command that was asked for something impossible: a bad flag, an unusable configuration."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a cell, which may be anybody's text, could command a terminal with."""
 
 _PIPE_CHARS = 1000
 """Width of a table that no terminal shows: nothing is folded for a program."""
@@ -48,7 +52,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)  # the first names what the row is about
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else _PIPE_CHARS).print(table)
 
 

@@ -19,7 +19,9 @@ from . import (
     scores,
     serve,
     slo,
+    stats,
     tenants,
+    traces,
     usage,
 )
 from .output import JsonFlag, print_json
@@ -42,6 +44,8 @@ app.add_typer(budgets.app, name="budgets")
 cache.app.command("measure")(cache_measure.measure)
 app.add_typer(cache.app, name="cache")
 app.command("usage")(usage.usage)
+app.command("stats")(stats.stats)
+app.add_typer(traces.app, name="traces")
 app.add_typer(slo.app, name="slo")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(monitoring.app, name="monitoring")

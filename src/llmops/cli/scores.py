@@ -23,15 +23,15 @@ SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", he
 @contextmanager
 def _opened(config: Path | None) -> Iterator["AssessmentRepository"]:
     with clean_errors():
+        from ..app import open_identity
         from ..config import load_settings
-        from ..store.database import Database
         from ..telemetry.assessments.repository.assessments import AssessmentRepository
 
-        database = Database(load_settings(config).database.url)
+        identity = open_identity(load_settings(config))
         try:
-            yield AssessmentRepository(database)
+            yield AssessmentRepository(identity.database)
         finally:
-            database.close()
+            identity.close()
 
 
 @app.command("list")

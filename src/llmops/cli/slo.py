@@ -30,15 +30,19 @@ def status(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
         from ..app import open_identity, open_log
         from ..config import load_settings
         from ..monitoring.slo.directory import SLODirectory
+        from ..monitoring.slo.score_counts import ScoreCounts
         from ..monitoring.slo.status import shown
         from ..spend.usage.directory import UsageDirectory
+        from ..telemetry.assessments.repository.counts import AssessmentCounts
+        from ..telemetry.rollups.overview import Overview
 
         settings = load_settings(config)
         identity = open_identity(settings)
         try:
             catch_up(UsageDirectory(identity.database, open_log(settings).path))
-            directory = SLODirectory(identity.database, lambda: settings.slos, time.time)
-            found = directory.standings()
+            overview = Overview(identity.database, time.time)
+            scores = ScoreCounts(AssessmentCounts(identity.database))
+            found = SLODirectory(overview, lambda: settings.slos, time.time, scores).standings()
         finally:
             identity.close()
     if as_json:

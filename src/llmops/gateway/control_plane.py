@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..monitoring.alerts.directory import AlertDirectory
     from ..telemetry.assessments.repository.assessments import AssessmentRepository
     from ..telemetry.export.repository.exports import ExportRepository
+    from ..telemetry.traces.directory import TraceDirectory
     from .api.slos import Standings
 
 _BODY_LIMIT_BYTES = 1_000_000
@@ -56,6 +57,7 @@ class ControlPlane:
         overview: Overview | None = None,
         assessments: "AssessmentRepository | None" = None,
         exports: "ExportRepository | None" = None,
+        traces: "TraceDirectory | None" = None,
         grace_s: float,
     ) -> None:
         self._inventory = inventory
@@ -70,6 +72,7 @@ class ControlPlane:
         self._overview = overview
         self._assessments = assessments
         self._exports = exports
+        self._traces = traces
         self._grace_s = grace_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
@@ -102,6 +105,7 @@ class ControlPlane:
             overview=self._overview,
             assessments=self._assessments,
             exports=self._exports,
+            traces=self._traces,
             grace_s=self._grace_s,
         )
 

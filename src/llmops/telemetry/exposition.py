@@ -56,8 +56,8 @@ def rows(snapshot: Snapshot) -> Iterator[Row]:
         yield from _of_calls(joined.split(JOINED), tally)
     yield from _counted("llmops_calls_shed_total", snapshot.shed)
     yield from _counted("llm_degraded_total", snapshot.degraded)
-    for joined, scores in sorted(snapshot.scores.items()):
-        yield "llm_score", joined.split(JOINED), scores
+    for score, scores in sorted(snapshot.scores.items()):
+        yield "llm_score", [score], scores
     yield "llm_requests_in_flight", (), snapshot.in_flight
     yield "llmops_log_records_written_total", (), snapshot.log_written
     yield "llmops_log_records_dropped_total", (), snapshot.log_dropped

@@ -117,7 +117,13 @@ _CALLS = (
         note="They count in `llm_requests_total` as 503 of model `none` as well.",
     ),
     _gauge("llm_requests_in_flight", "Calls under way."),
-    _histogram("llm_score", "Scores that calls were given, from 0 to 1.", ("model", "score"), SCORE_BUCKETS),
+    _histogram(
+        "llm_score",
+        "Scores that were given, from 0 to 1.",
+        ("score",),
+        SCORE_BUCKETS,
+        note="One that is replaced counts again.",
+    ),
 )
 
 _CACHE = (
@@ -180,7 +186,9 @@ _SPANS = (
 _EXPORTS = (
     _counter("llmops_export_spans_total", "Spans by what became of them on their way to another tool.", _EXPORT),
     _counter("llmops_export_scores_total", "Scores by what became of them on their way to another tool.", _EXPORT),
-    _gauge("llmops_export_waiting_bytes", "Records on disk that an export has not sent yet.", ("export",), across="max"),
+    _gauge(
+        "llmops_export_waiting_bytes", "Records on disk that an export has not sent yet.", ("export",), across="max"
+    ),
     _gauge("llmops_export_waiting_scores", "Scores that an export has not sent yet.", ("export",), across="max"),
     _gauge("llmops_export_failing", "1 while a tool takes nothing.", ("export",), across="max"),
 )

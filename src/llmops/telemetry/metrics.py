@@ -95,7 +95,7 @@ class Snapshot(msgspec.Struct):
     cache: CacheFigures = msgspec.field(default_factory=CacheFigures)
     health: Health = msgspec.field(default_factory=Health)
     scores: dict[str, ScoreHistogram] = {}
-    """By model and name."""
+    """By name."""
     figures: Figures = msgspec.field(default_factory=Figures)
     """All that has no place of its own here."""
 
@@ -119,7 +119,7 @@ class Metrics:
         self._objectives = ObjectiveTally()
         self._errors: dict[tuple[str, str, str], int] = {}
         self._json: dict[tuple[str, str], int] = {}
-        self._scores: dict[tuple[str, str], ScoreHistogram] = {}
+        self._scores: dict[str, ScoreHistogram] = {}
         self._lock = threading.Lock()
 
     def observe(self, records: Iterable[CallRecord]) -> None:
@@ -162,15 +162,12 @@ class Metrics:
         with self._lock:
             self._objectives.set_out(objectives)
 
-    def score(
-        self, name: str, value: float, *, model: str, operation: str, tenant: str, release: str | None = None
-    ) -> None:
-        """A call was given a score from 0 to 1. ``model`` is the configured name, as in the call's record."""
+    def score(self, name: str, value: float, *, tenant: str) -> None:
+        """A score was given, by a person or a judge."""
         with self._lock:
-            known = {each for _, each in self._scores}
-            shown = name if name in known or len(known) < _MAX_SCORES else "other"
-            self._scores.setdefault((model, shown), ScoreHistogram()).observe(value)
-            self._objectives.score(name, value, model=model, operation=operation, release=release, tenant=tenant)
+            shown = name if name in self._scores or len(self._scores) < _MAX_SCORES else "other"
+            self._scores.setdefault(shown, ScoreHistogram()).observe(value)
+            self._objectives.score(name, value, tenant=tenant)
 
     def shed(self, priority: str, sign: str) -> None:
         """A call was turned away unread; counted at once, on the event loop."""
@@ -200,10 +197,7 @@ class Metrics:
             for answer, count in self._json.items():
                 more.count("llm_json_answers_total", *answer, more=count)
             self._objectives.put_into(more)
-            scores = {
-                "\x1f".join(labels): ScoreHistogram(each.counts.copy(), each.sum_s)
-                for labels, each in self._scores.items()
-            }
+            scores = {name: ScoreHistogram(each.counts.copy(), each.sum_s) for name, each in self._scores.items()}
         if cache is not None:
             kept.add(cache)
         return Snapshot(

@@ -124,14 +124,15 @@ class ObjectiveTally:
                 account.good += good
                 account.bad += not good
 
-    def score(self, name: str, value: float, *, model: str, operation: str, release: str | None, tenant: str) -> None:
-        """A call was given a score, by a person or a judge."""
-        for account in self._find((model, operation, release, tenant)):
-            objective = account.objective
+    def score(self, name: str, value: float, *, tenant: str) -> None:
+        """A score was given, by a person or a judge. Whose call it was about is not known, but for the tenant."""
+        for objective in self._objectives:
             if objective.kind == "quality" and objective.score == name:
-                good = value >= objective.limit
-                account.good += good
-                account.bad += not good
+                group = objective.group_of({"model": "", "operation": "", "release": "", "tenant": tenant})
+                if group is not None:
+                    account, good = self._account(objective, group), value >= objective.limit
+                    account.good += good
+                    account.bad += not good
 
     def put_into(self, figures: Figures) -> None:
         """Add what was counted, and what the alert rules have to know of each objective."""

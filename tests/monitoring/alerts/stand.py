@@ -1,7 +1,9 @@
 """A stand for alerts: a database, a clock, figures made by hand, and receivers that are real servers."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,24 +38,48 @@ class Figures:
         return {key: by_hour for key, by_hour in found.items() if by_hour}
 
 
-class HttpReceiver:
-    """A server that keeps what is posted to it, and answers with the statuses it is given, the last one for good."""
-
-    def __init__(self, *statuses: int, headers: str = "") -> None:
-        self.statuses = list(statuses or (200,))
-        self.headers = headers
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+class Listener:
+    """A server on this machine whose conversations have all ended when it has."""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._open: set[asyncio.Task[None]] = set()
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        await asyncio.gather(*self._open)
         await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            await self.converse(reader, writer)
+        except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+            self._open.discard(task)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise NotImplementedError
+
+
+class HttpReceiver(Listener):
+    """A server that keeps what is posted to it, and answers with the statuses it is given, the last one for good; 0:
+    not at all."""
+
+    def __init__(self, *statuses: int, headers: str = "") -> None:
+        self.statuses = list(statuses or (200,))
+        self.headers = headers
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
 
     @property
     def url(self) -> str:
@@ -63,16 +89,17 @@ class HttpReceiver:
     def bodies(self) -> list[Any]:
         return [msgspec.json.decode(body) for _, _, body in self.requests]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         start, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         self.requests.append((start, headers, await reader.readexactly(int(headers["content-length"]))))
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        if not status:
+            await reader.read()
+            return
         writer.write(f"HTTP/1.1 {status} X\r\n{self.headers}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
 
 class Stand:

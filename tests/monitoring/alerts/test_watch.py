@@ -38,7 +38,7 @@ async def test_from_slow_calls_to_a_message_and_back(database: Database) -> None
             "firing",
             {"model": "gpt", "alertname": "slow", "severity": "warning"},
         )
-        assert "the p95 latency is 3.92 s, the limit 2 s (50 calls)" in alert["annotations"]["summary"]
+        assert "the p95 latency is 4.02 s, the limit 2 s (50 calls)" in alert["annotations"]["summary"]
         assert body["externalURL"] == "https://llmops.example.com/alerts"
         (shown,) = stand.directory.current(None)
         assert (shown["state"], shown["announced_to"]) == ("firing", ["hook0"])

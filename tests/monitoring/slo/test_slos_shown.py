@@ -56,7 +56,7 @@ async def test_objectives_are_shown_and_counted_alike(settings: Callable[..., Se
     events = {
         dict(labels)["model"]: value
         for (name, labels), value in counted.items()
-        if name == "llmops_slo_events_total" and ("verdict", "bad") in labels and ("slo", "up") in labels
+        if name == "llmops_slo_events_total" and {("verdict", "bad"), ("slo", "up")} <= set(labels)
     }
     assert events == {"broken": 10, "mock": 0}
 
@@ -69,12 +69,15 @@ async def test_a_tenant_sees_what_is_about_itself(settings: Callable[..., Settin
             made = await gateway.post("/api/tenants", {"id": tenant}, _bearer(keys.get("admin")))
             assert made.status == 201, made.body
             if "admin" not in keys:
-                keys["admin"] = (await gateway.post("/api/keys", {"role": "admin"})).json()["secret"]
+                keys["admin"] = (await gateway.post("/api/keys", {"role": "admin", "name": "a"})).json()["key"]
         for tenant in ("acme", "bolt"):
             for role in ("caller", "viewer"):
-                body = {"role": role, "tenant": tenant}
+                body = {"role": role, "tenant": tenant, "name": role}
                 answer = await gateway.post("/api/keys", body, _bearer(keys["admin"]))
-                keys[f"{tenant} {role}"] = answer.json()["secret"]
+                keys[f"{tenant} {role}"] = answer.json()["key"]
+        while (await gateway.get("/api/slos")).status != 401:  # until the gateway has looked the keys up
+            await asyncio.sleep(0.05)
+        for tenant in ("acme", "bolt"):
             await calls(gateway, keys[f"{tenant} caller"])
         everything = await standing(gateway, 5, _bearer(keys["admin"]))
         seen = {
@@ -84,6 +87,23 @@ async def test_a_tenant_sees_what_is_about_itself(settings: Callable[..., Settin
         assert (await gateway.get("/api/slos")).status == 401
     assert {"up broken", "acme-up", "each acme", "each bolt"} <= set(everything)
     assert seen == {"acme": {"acme-up", "each acme"}, "bolt": {"each bolt"}}
+
+
+async def test_scores_use_up_a_budget_too(settings: Callable[..., Settings], url: str) -> None:
+    """On the whole and in Prometheus' counters; a comment without a value is no event."""
+    truth = {"name": "truth", "objective": "quality", "score": "faithful", "at_least": 0.7, "target": 0.9}
+    async with Gateway(settings(slos=[truth], database={"url": url})) as gateway:
+        for value in (0.9, 0.7, 0.5):
+            body = {"trace_id": "a" * 31 + "1", "name": "faithful", "value": value}
+            assert (await gateway.post("/api/scores", body)).status == 201
+        said = {"trace_id": "a" * 31 + "1", "name": "faithful", "comment": "hm"}
+        assert (await gateway.post("/api/scores", said)).status == 201
+        found = (await standing(gateway, 1))["truth"]
+        counted = samples((await gateway.get("/metrics")).body)
+    assert (found["good"], found["bad"]) == (2, 1)
+    events = {dict(labels)["verdict"]: each for (name, labels), each in counted.items() if "slo_events" in name}
+    assert events == {"good": 2, "bad": 1}
+    assert counted["llm_score_count", (("score", "faithful"),)] == 3
 
 
 def _bearer(key: str | None) -> dict[str, str]:
@@ -128,6 +148,10 @@ async def test_a_reload_changes_objectives(settings: Callable[..., Settings]) ->
         ({**SPEND, "target": 0.9}, "has usd, and no target"),
         ({"name": "x", "objective": "quality", "target": 0.9, "score": "truth"}, "this one needs it"),
         ({"name": "x", "objective": "quality", "target": 0.9, "score": "json_valid", "at_least": 1}, "does without"),
+        (
+            {"name": "x", "objective": "quality", "target": 0.9, "score": "truth", "at_least": 0.5, "per": "model"},
+            "by tenant alone, not by model",
+        ),
         ({**UP, "per": ["model", "model"]}, "names something twice"),
         ({**UP, "tarjet": 1}, "did you mean 'target'"),
         ({**UP, "name": "has space"}, "name"),

@@ -108,8 +108,9 @@ def test_the_official_exporter_delivers(tmp_path: Path, compression: Compression
         assert ask("SELECT name, session, spans, errors FROM traces") == [("ask", "s-1", 2, 1)]
 
 
-@pytest.mark.parametrize("victim", ["gateway", "writer", "both"])
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("victim", "engine"), [("gateway", "sqlite"), ("writer", "sqlite"), ("both", "sqlite"), ("both", "postgresql")]
+)
 def test_nothing_is_lost_or_doubled_when_processes_are_killed(
     tmp_path: Path, victim: str, engine: str, request: pytest.FixtureRequest
 ) -> None:
@@ -120,14 +121,14 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(
         url = server_of.fresh()
         ask = ask_postgres(url)
     answered, sent = 0, 0
-    for turn in range(3):
+    for _ in range(2):
+        stored = count(ask)
         with gateway(tmp_path, url) as server:  # type: ignore[attr-defined]
-            deadline_s = time.monotonic() + 20
-            while count(ask) <= answered // 2 or answered <= turn * 3000:
-                assert time.monotonic() < deadline_s, server.said
+            for _ in range(25):
                 sent += 1
                 if post(server, many(200, trace=sent)) == 200:
                     answered += 200
+            until(lambda: count(ask) > stored, "the first of them")  # noqa: B023
             writer = writer_of(server)
             assert writer is not None
             if victim != "gateway":

@@ -15,6 +15,7 @@ from ...spend.usage.directory import UsageDirectory
 from ...telemetry.assessments.repository.assessments import AssessmentRepository
 from ...telemetry.export.repository.exports import ExportRepository
 from ...telemetry.rollups.overview import Overview
+from ...telemetry.traces.directory import TraceDirectory
 from ...version import __version__
 from ..access import Access
 from ..control_plane import Inventory
@@ -25,6 +26,7 @@ from . import overview as overview_routes
 from . import exports as export_routes
 from . import scores as score_routes
 from . import slos as slo_routes
+from . import traces as trace_routes
 from . import usage as usage_routes
 from .documentation import add_documentation
 from .roles import check_all_guarded, roles_of
@@ -44,6 +46,7 @@ def build(
     overview: Overview | None = None,
     assessments: AssessmentRepository | None = None,
     exports: ExportRepository | None = None,
+    traces: TraceDirectory | None = None,
     grace_s: float,
 ) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
@@ -71,6 +74,8 @@ def build(
         app.include_router(score_routes.router(assessments))
     if exports is not None:
         app.include_router(export_routes.router(exports))
+    if traces is not None:
+        app.include_router(trace_routes.router(traces))
     if overview is not None:
         app.include_router(overview_routes.router(overview))
     add_documentation(app, roles_of(app))

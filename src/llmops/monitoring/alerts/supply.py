@@ -12,6 +12,7 @@ from ...telemetry.figures import Figure
 from ...telemetry.objectives import DIMENSIONS
 from ..slo.status import Standing
 from .repository.figures import RollupFigures
+from .repository.scores import ScoreMeans
 from .sources import BudgetUse, Burn, Sources
 
 _WITHIN_TENANT = ("user", "tag:")
@@ -25,6 +26,7 @@ def build_sources(
     """What a gateway knows. ``standings`` says how its objectives stand."""
     return Sources(
         calls=RollupFigures(database),
+        scores=ScoreMeans(database),
         budgets=lambda: budget_uses(rules),
         burns=(lambda: burns_of(standings())) if standings is not None else None,
     )

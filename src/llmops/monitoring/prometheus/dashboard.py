@@ -153,6 +153,15 @@ ROWS: Sequence[Row] = (
             ),
             Panel("Log that is not in the database", [("bytes", "max(llmops_ingest_behind_bytes)")], "bytes"),
             Panel("Ledger", [("open", "sum(llmops_ledger_open)"), ("unwritten", "sum(llmops_ledger_unwritten_total)")]),
+            Panel(
+                "Spans of other programs",
+                [
+                    (name, f"sum(rate(llmops_spans_{name}_total[{_RATE}]))")
+                    for name in ("accepted", "stored", "rejected", "damaged")
+                ],
+            ),
+            Panel("Exports", [("{{export}} {{fate}}", _sum("export, fate", "llmops_export_spans_total"))]),
+            Panel("Waiting for an export", [("{{export}}", "max by (export) (llmops_export_waiting_bytes)")], "bytes"),
         ),
     ),
 )

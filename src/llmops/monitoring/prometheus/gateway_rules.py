@@ -125,6 +125,31 @@ _TICKETS = (
         description="So many calls fail that no more are tried again.",
     ),
     Alert(
+        alert="LLMSpansLost",
+        expr="sum(increase(llmops_spans_damaged_total[10m])) > 0",
+        severity="ticket",
+        summary="Spans that were taken in are lost",
+        description="The spool of spans was damaged on disk.",
+    ),
+    Alert(
+        alert="LLMExportLoses",
+        expr=(
+            'sum by (export) (increase(llmops_export_spans_total{fate=~"dropped|refused"}[10m])\n'
+            'or increase(llmops_export_scores_total{fate=~"dropped|refused"}[10m])) > 0'
+        ),
+        severity="ticket",
+        summary="The export {{ $labels.export }} loses records",
+        description="The tool refuses them, or has taken nothing for longer than they are kept.",
+    ),
+    Alert(
+        alert="LLMExportFails",
+        expr="max by (export) (llmops_export_failing) == 1",
+        for_s=900,
+        severity="ticket",
+        summary="The export {{ $labels.export }} has failed for a quarter of an hour",
+        description="Records wait on disk until the tool takes them again, or their time is over.",
+    ),
+    Alert(
         alert="LLMUnpriced",
         expr="sum by (model) (increase(llm_unpriced_calls_total[1h])) > 0",
         severity="ticket",

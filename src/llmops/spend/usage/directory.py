@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ...store.counters.meter import Quota
 from ...store.database import Database
+from ...telemetry.rollups.overview import Overview
+from ...telemetry.rollups.repository.folding import FoldingRepository
 from ..rule import Rule
 from .ingester import Ingester
 from .ingestion import Ingestion
@@ -28,10 +30,15 @@ class UsageDirectory:
         self.log = log
         self._calls = CallRepository(database)
         self.sums = UsageRepository(database)
+        self._folding = FoldingRepository(database)
 
     def ingester(self) -> Ingester:
         """What keeps the database abreast of the log, for a gateway."""
         return Ingester(self.log, self._calls)
+
+    def overview(self, now_s: Callable[[], float]) -> Overview:
+        """Figures of the calls."""
+        return Overview(self._database, now_s)
 
     def catch_up(self, progress: Progress | None = None) -> bool:
         """Bring the log, as it is now, into the database, or wait for the gateway that does so; False when that one
@@ -52,6 +59,8 @@ class UsageDirectory:
                 if time.monotonic() > deadline_s:
                     return False
                 time.sleep(_LOOK_S)
+            while ingestion.owner and self._folding.fold_hour(time.time()):
+                pass
             return True
         finally:
             ingestion.close()

@@ -61,6 +61,7 @@ class Exporter:
         self._spans: tuple[Source, Batch, Delivery[Span]] | None = None
         self._scores: tuple[Delivery[Assessment], int] | None = None
         self._oldest_s = 0.0
+        self._begun = 0
 
     def begin(self) -> None:
         """Go on where it stood; a new export begins with what comes from now on."""
@@ -97,6 +98,7 @@ class Exporter:
         """Bring what waits up to date; reads what is not sent yet."""
         waiting = Waiting(scores=self._assessments.count_after(self._version) if self.destination.scores else 0)
         for source in self.sources:
+            source.look()
             calls, spans = source.waiting()
             waiting.calls += calls
             waiting.spans += spans
@@ -114,11 +116,13 @@ class Exporter:
     # --- spans ---
 
     def _next_spans(self) -> tuple[Source, Batch, Delivery[Span]] | None:
-        for source in self.sources:
+        for turned in range(len(self.sources)):
+            source = self.sources[(self._begun + turned) % len(self.sources)]
             source.look()
             batch = source.next_batch()
             if batch is None:
                 continue
+            self._begun += turned + 1  # where there is always something to send, every source has its turn
             for notice in batch.notices:
                 self._note(notice)
             counts, chosen = Counts(), []

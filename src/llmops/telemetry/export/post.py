@@ -51,7 +51,7 @@ class Post:
             return self._exchange(path, body, headers)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
-            if not kept or isinstance(exc, TimeoutError):
+            if not (kept and isinstance(exc, ConnectionError)):
                 return Answer(Sent("again", why=_words(exc)))
         try:
             return self._exchange(path, body, headers)
@@ -85,6 +85,7 @@ class Post:
             if size > _MAX_ANSWER_BYTES or time.monotonic() > deadline_s:
                 self.close()  # the rest of it is nobody's business
                 break
+        answer.close()  # one without a body is not closed by reading it
         if answer.will_close:
             self.close()
         return b"".join(parts)[:_MAX_ANSWER_BYTES]

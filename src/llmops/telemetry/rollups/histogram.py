@@ -15,7 +15,6 @@ LANE_BITS = 40
 RELATIVE_ERROR = 2 ** (1 / 16) - 1
 """4.43 %: how far a quantile may be from the duration that has its rank, above 1 µs and below 71 minutes."""
 _LANE_BYTES = LANE_BITS // 8
-_LANE = (1 << LANE_BITS) - 1
 
 ONE: Sequence[int] = tuple(1 << LANE_BITS * bucket for bucket in range(BUCKETS))
 """The histogram of one duration, by its bucket."""
@@ -60,12 +59,17 @@ def merged(stored: bytes | None, added: bytes | None) -> bytes | None:
 
 def counts(histogram: int) -> dict[int, int]:
     """How many durations there are in each bucket that has any, shortest first."""
-    lanes = histogram.to_bytes(BUCKETS * _LANE_BYTES, "little")
-    found = {}
-    for bucket in range(BUCKETS):
-        count = int.from_bytes(lanes[bucket * _LANE_BYTES : (bucket + 1) * _LANE_BYTES], "little")
+    found: dict[int, int] = {}
+    if not histogram:
+        return found
+    bucket = ((histogram & -histogram).bit_length() - 1) // LANE_BITS
+    lanes = histogram >> LANE_BITS * bucket
+    stored = lanes.to_bytes((lanes.bit_length() + LANE_BITS - 1) // LANE_BITS * _LANE_BYTES, "little")
+    for begin in range(0, len(stored), _LANE_BYTES):
+        count = int.from_bytes(stored[begin : begin + _LANE_BYTES], "little")
         if count:
             found[bucket] = count
+        bucket += 1
     return found
 
 

@@ -15,7 +15,7 @@ from .repository.reader import RollupReader, Snapshot
 from .rollup import DAY_S, HOUR_S, MINUTE_S, Group, Sums
 from .window import Piece, Window, pieces, plain
 
-STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800)
+STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 86_400, 604_800)
 MAX_POINTS = 1500
 _POINTS = 100
 """About as many as a chart shows."""

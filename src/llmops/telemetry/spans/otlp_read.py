@@ -43,7 +43,7 @@ def inspect(body: bytes) -> Inspected:
     for group in request.resource_spans:
         for scoped in group.scope_spans:
             for span in scoped.spans:
-                reason = _fault(span)
+                reason = _fault(span.trace_id, span.span_id, span.parent_span_id)
                 if reason is None:
                     found.accepted += 1
                 else:
@@ -60,9 +60,10 @@ def read(body: bytes) -> Iterator[Span]:
         resource = _attributes(group.resource.attributes)
         for scoped in group.scope_spans:
             scope = _scope(scoped.scope)
-            for span in scoped.spans:
-                if _fault(span) is None:
-                    yield _span(span, resource, scope)
+            for wire in scoped.spans:
+                span = _span(wire, resource, scope)
+                if span is not None:
+                    yield span
 
 
 def _parsed(body: bytes) -> tuple[ExportTraceServiceRequest, int]:
@@ -73,30 +74,33 @@ def _parsed(body: bytes) -> tuple[ExportTraceServiceRequest, int]:
         return salvage(body)
 
 
-def _fault(span: WireSpan) -> str | None:
-    trace_id, span_id = span.trace_id, span.span_id
+def _fault(trace_id: bytes, span_id: bytes, parent_id: bytes) -> str | None:
     if len(trace_id) != 16 or trace_id == NO_TRACE:
         return "the trace id must be 16 bytes, not all zero"
     if len(span_id) != 8 or span_id == NO_SPAN:
         return "the span id must be 8 bytes, not all zero"
-    if len(span.parent_span_id) not in (0, 8):
+    if len(parent_id) not in (0, 8):
         return "the parent span id must be 8 bytes or none"
     return None
 
 
-def _span(span: WireSpan, resource: Attributes, scope: str) -> Span:
-    parent = span.parent_span_id
-    kind, code = span.kind, span.status.code
+def _span(span: WireSpan, resource: Attributes, scope: str) -> Span | None:
+    """None for one that is refused. Every look into a message costs, so each field is asked for once."""
+    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+    if _fault(trace_id, span_id, parent_id) is not None:
+        return None
+    kind, status = span.kind, span.status
+    code = status.code
     return Span(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_id=parent.hex() if parent and parent != NO_SPAN else None,
+        trace_id=trace_id.hex(),
+        span_id=span_id.hex(),
+        parent_id=parent_id.hex() if parent_id and parent_id != NO_SPAN else None,
         name=span.name,
         kind=KINDS[kind] if 0 <= kind < 6 else "internal",
         started_ns=span.start_time_unix_nano,
         ended_ns=span.end_time_unix_nano,
         status=STATUSES[code] if 0 <= code < 3 else "unset",
-        status_message=span.status.message,
+        status_message=status.message,
         attributes=_attributes(span.attributes),
         events=[_event(event) for event in span.events],
         links=[_link(link) for link in span.links],
@@ -120,12 +124,11 @@ def _scope(scope: InstrumentationScope) -> str:
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
-    found: Attributes = {}
-    for pair in pairs:
-        value = pair.value
-        text = value.string_value  # most are text, and this is cheaper than to ask which it is
-        found[pair.key] = text or _value(value, 0)
-    return found
+    # Most are text, then numbers: to ask for these is cheaper than to ask which it is.
+    return {
+        pair.key: (value := pair.value).string_value or value.int_value or _value(value, 0)
+        for pair in pairs
+    }
 
 
 def _value(value: AnyValue, depth: int) -> Any:

@@ -4,13 +4,16 @@ from typing import NamedTuple
 
 from .records import SpanRow, Stored
 
+Key = tuple[str, str, str, str]
+"""Trace, span, tenant and day: what makes a span the same when it comes again."""
+
 
 class Batch(NamedTuple):
-    """``spans`` are each other's unlike: no two with one key. ``again`` had the key of another one of the batch."""
+    """``again`` counts spans that had the key of another one of the batch."""
 
     spool: str
     end: int
-    spans: list[Stored]
+    spans: dict[Key, Stored]
     again: int = 0
     damaged: int = 0
 
@@ -22,6 +25,5 @@ class Kept(NamedTuple):
     known: int
 
 
-def key_of(row: SpanRow) -> tuple[str, str, str, str]:
-    """What makes a span the same when it comes again."""
+def key_of(row: SpanRow) -> Key:
     return row.trace_id, row.span_id, row.tenant, row.day

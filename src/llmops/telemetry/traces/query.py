@@ -14,6 +14,8 @@ from ...errors import InvalidRequest
 
 Order = Literal["newest", "slowest", "dearest"]
 ORDERS: tuple[Order, ...] = ("newest", "slowest", "dearest")
+Listing = Literal["newest", "slowest", "dearest", "sessions", "spans"]
+"""What a cursor may be of."""
 State = Literal["ok", "error"]
 MAX_PAGE = 1000
 
@@ -47,7 +49,7 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A place in an order that falls: everything that comes later is smaller. ``key`` is microseconds, or nano-dollars."""
+    """A place in an order that falls: what comes later is smaller. ``key`` is microseconds, or nano-dollars."""
 
     key: float
     id: str
@@ -109,11 +111,11 @@ def merged(parts: list[Found], limit: int) -> tuple[list[tuple[Position, TraceIt
     return known, frontier
 
 
-def write_cursor(order: Order | Literal["session"], position: Position) -> str:
+def write_cursor(order: Listing, position: Position) -> str:
     return urlsafe_b64encode(msgspec.json.encode((order, position.key, position.id))).decode().rstrip("=")
 
 
-def read_cursor(order: Order | Literal["session"], cursor: str) -> Position:
+def read_cursor(order: Listing, cursor: str) -> Position:
     """`InvalidRequest` for what is none of ours, or of another order."""
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))

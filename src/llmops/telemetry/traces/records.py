@@ -17,6 +17,8 @@ from .rest import pack
 MAX_CHARS = 256
 MAX_TEXT_CHARS = 32_000
 _MAX_INT = 2**63 - 1
+_MOST = _MAX_INT // 100
+"""What one batch adds to a trace's sums: it takes a hundred liars to overflow them."""
 _DAY_US = 86_400 * 1_000_000
 _OLDEST_DAYS, _NEWEST_DAYS = 7, 1
 _ROW_BYTES = 350
@@ -142,7 +144,12 @@ def trace_rows(rows: list[SpanRow]) -> list[TraceRow]:
     """What these spans add to their traces, in the order of the keys."""
     by_trace: dict[tuple[str, str], list[SpanRow]] = {}
     for row in rows:
-        by_trace.setdefault((row.tenant, row.trace_id), []).append(row)
+        key = row[1], row[2]
+        known = by_trace.get(key)
+        if known is None:
+            by_trace[key] = [row]
+        else:
+            known.append(row)
     return [_trace(*key, by_trace[key]) for key in sorted(by_trace)]
 
 
@@ -159,35 +166,42 @@ def day_rows(rows: list[SpanRow], texts: list[TextRow]) -> list[DayRow]:
 
 
 def _trace(tenant: str, trace_id: str, rows: list[SpanRow]) -> TraceRow:
-    first = rows[0]
-    root = next((row for row in rows if row.parent_id is None), None)
-    work = [row for row in rows if row.step in _MODEL_WORK]
+    day, started_us, ended_us = "", _MAX_INT, 0
+    name = service = session = user = release_id = None
+    errors = input_tokens = output_tokens = cost_nanousd = 0
+    for row in rows:
+        day = max(day, row.day)
+        began_us = row.started_us
+        started_us = min(started_us, began_us)
+        ended_us = max(ended_us, began_us + row.duration_us)
+        if row.parent_id is None and name is None:
+            name, service = row.name, row.service or service
+        service = service or row.service
+        session = session or row.session
+        user = user or row.user
+        release_id = release_id or row.release_id
+        errors += row.status == "error"
+        if row.step in _MODEL_WORK:
+            input_tokens += row.input_tokens or 0
+            output_tokens += row.output_tokens or 0
+            cost_nanousd += row.cost_nanousd or 0
     return TraceRow(
         tenant,
         trace_id,
-        max([row.day for row in rows]),
-        min([row.started_us for row in rows]),
-        min(max([row.started_us + row.duration_us for row in rows]), _MAX_INT),
-        root.name if root is not None else None,
-        root.service if root is not None else first.service,
-        _first([row.session for row in rows]),
-        _first([row.user for row in rows]),
-        _first([row.release_id for row in rows]),
+        day,
+        started_us,
+        min(ended_us, _MAX_INT),
+        name,
+        service,
+        session,
+        user,
+        release_id,
         len(rows),
-        sum([row.status == "error" for row in rows]),
-        _sum([row.input_tokens for row in work]),
-        _sum([row.output_tokens for row in work]),
-        _sum([row.cost_nanousd for row in work]),
+        errors,
+        min(input_tokens, _MOST),
+        min(output_tokens, _MOST),
+        min(cost_nanousd, _MOST),
     )
-
-
-def _first(values: list[str | None]) -> str | None:
-    return next((value for value in values if value is not None), None)
-
-
-def _sum(values: list[int | None]) -> int:
-    """At most a hundredth of what the column holds, so that it takes a hundred liars to overflow it."""
-    return min(sum([value or 0 for value in values]), _MAX_INT // 100)
 
 
 @lru_cache(maxsize=256)

@@ -56,11 +56,9 @@ class Spool:
         """Keep an export; `Overloaded` where the spool is full, `OSError` where the disk refuses. Then nothing of it
         is kept."""
         named = tenant.encode()
-        payload = named + body
-        head = HEAD.pack(
-            MAGIC, len(payload), zlib.crc32(payload), received_us, spans, len(named), ENCODINGS.index(encoding)
-        )
-        size = len(head) + len(payload)
+        length, checksum = len(named) + len(body), zlib.crc32(body, zlib.crc32(named))
+        head = HEAD.pack(MAGIC, length, checksum, received_us, spans, len(named), ENCODINGS.index(encoding))
+        size = len(head) + length
         with self._lock:
             if self.waiting_bytes + size > self.limit_bytes:
                 raise Overloaded(
@@ -70,7 +68,7 @@ class Spool:
             if self._fd is None or self._size + size > self._file_bytes:
                 self._begin()
             assert self._fd is not None
-            self._write(self._fd, [head, payload])
+            self._write(self._fd, [head, named, body])
             self._size += size
             self._waiting += size
             self.frames += 1

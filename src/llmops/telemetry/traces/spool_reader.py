@@ -128,6 +128,7 @@ class SpoolReader:
     def _frames(self, name: str, begin: int, content: bytes, size: int) -> Chunk | None:
         frames: list[Frame] = []
         damaged, at, notices = 0, 0, []
+        whole = memoryview(content)
         while at + HEAD.size <= len(content):
             magic, length, checksum, received_us, spans, tenant_bytes, encoding = HEAD.unpack_from(content, at)
             if magic != MAGIC or encoding >= len(ENCODINGS) or tenant_bytes > length:
@@ -136,13 +137,13 @@ class SpoolReader:
             end = at + HEAD.size + length
             if end > len(content):
                 break
-            payload = content[at + HEAD.size : end]
-            if zlib.crc32(payload) != checksum:
+            begin_body = at + HEAD.size + tenant_bytes
+            if zlib.crc32(whole[at + HEAD.size : end]) != checksum:
                 damaged += spans
                 notices.append(f"{name}: the frame at byte {begin + at} with {spans} spans is damaged")
             else:
-                tenant = payload[:tenant_bytes].decode()
-                frames.append(Frame(tenant, ENCODINGS[encoding], payload[tenant_bytes:], spans, received_us))
+                tenant = content[at + HEAD.size : begin_body].decode()
+                frames.append(Frame(tenant, ENCODINGS[encoding], content[begin_body:end], spans, received_us))
             at = end
         if at == 0:
             return self._torn(name, begin, size)

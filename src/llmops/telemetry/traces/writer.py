@@ -10,12 +10,15 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from ..assessments.assessment import Assessment
+from ..assessments.events import assessments_of
 from ..spans import otlp_json, otlp_read
 from ..spans.conventions import facts_of
 from ..spans.otlp_salvage import OtlpError
 from ..spans.span import Span
-from .batch import Batch, Kept, key_of
+from .batch import Batch, Kept, Key, key_of
 from .records import Stored, stored
 from .report import FileCounts
 from .repository.spans import SpanRepository, Unstorable
@@ -28,14 +31,29 @@ _ALL = 2**63
 _FORGOTTEN_S = 30 * 86_400.0
 
 
+class Judgements(Protocol):
+    """Where what spans say of themselves and others is kept: `AssessmentRepository`."""
+
+    def store(self, found: Sequence[Assessment]) -> None: ...
+
+
 class Writer:
     """``notices`` are what an operator should know of spans that could not be kept."""
 
-    def __init__(self, folder: Path, repository: SpanRepository, *, mask_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        repository: SpanRepository,
+        *,
+        mask_after_s: float | None = None,
+        judgements: Judgements | None = None,
+    ) -> None:
         self.notices: list[str] = []
         self._folder = folder
         self._repository = repository
         self._mask_after_s = mask_after_s
+        self._judgements = judgements
+        self._judged: list[Assessment] = []
         self._reader = SpoolReader(folder)
         self._lock: int | None = None
         self._positions_known = False
@@ -94,7 +112,7 @@ class Writer:
         self._positions_known = True
 
     def _store(self, chunk: Chunk, now_s: float) -> None:
-        found: dict[tuple[str, str, str, str], Stored] = {}
+        found: dict[Key, Stored] = {}
         damaged, again = chunk.damaged, 0
         for notice in chunk.notices:
             self._note(notice)
@@ -107,7 +125,10 @@ class Writer:
                     again += 1
                 else:
                     found[key] = each
-        kept, refused = self._keep(chunk, list(found.values()), again, damaged, now_s)
+        if self._judged and self._judgements is not None:
+            judged, self._judged = self._judged, []
+            self._judgements.store(judged)  # before the spans: stored again, the same ids are the same scores
+        kept, refused = self._keep(chunk, found, again, damaged, now_s)
         self._reader.advance(chunk)
         before = self._counts.get(chunk.name, FileCounts())
         self._count(
@@ -119,14 +140,14 @@ class Writer:
         self._counts[name] = counts
         self._changed.add(name)
 
-    def _keep(self, chunk: Chunk, spans: list[Stored], again: int, damaged: int, now_s: float) -> tuple[Kept, int]:
+    def _keep(self, chunk: Chunk, spans: dict[Key, Stored], again: int, damaged: int, now_s: float) -> tuple[Kept, int]:
         """Store spans up to the end of the chunk; returns also how many the database refused for what they are."""
         try:
             return self._repository.store(Batch(chunk.name, chunk.end, spans, again, damaged), now_s), 0
         except Unstorable as exc:
-            good = list(self._storable(chunk, spans, now_s, str(exc)))
+            good = list(self._storable(chunk, list(spans.values()), now_s, str(exc)))
         refused = len(spans) - len(good)
-        kept = self._repository.store(Batch(chunk.name, chunk.end, [], again, damaged + refused), now_s)
+        kept = self._repository.store(Batch(chunk.name, chunk.end, {}, again, damaged + refused), now_s)
         stored_spans = sum(each.stored for each in good)
         return Kept(stored_spans, kept.known + len(good) - stored_spans), refused
 
@@ -139,7 +160,9 @@ class Writer:
         middle = len(spans) // 2
         for half in (spans[:middle], spans[middle:]):
             try:
-                kept = self._repository.store(Batch(chunk.name, chunk.begin, list(half)), now_s)
+                kept = self._repository.store(
+                    Batch(chunk.name, chunk.begin, {key_of(each.row): each for each in half}), now_s
+                )
             except Unstorable as exc:
                 yield from self._storable(chunk, half, now_s, str(exc))
             else:
@@ -149,12 +172,17 @@ class Writer:
         before_us = None
         if self._mask_after_s is not None:
             before_us = int((now_s - self._mask_after_s) * 1e6) if self._mask_after_s else _ALL
+        rows = []
         try:
-            spans = list(_READ[frame.encoding](frame.body))
+            for span in _READ[frame.encoding](frame.body):  # one at a time, while it is in the processor's cache
+                row = self._row(span, frame, before_us)
+                if row is not None:
+                    rows.append(row)
+                if span.events and self._judgements is not None:
+                    self._judged += assessments_of(span, frame.tenant, frame.received_us)
         except OtlpError as exc:
             self._note(f"an export of {frame.spans} spans cannot be read any more: {exc}")
-            return []
-        return [row for span in spans if (row := self._row(span, frame, before_us)) is not None]
+        return rows
 
     def _row(self, span: Span, frame: Frame, before_us: int | None) -> Stored | None:
         try:

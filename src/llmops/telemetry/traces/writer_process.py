@@ -17,6 +17,7 @@ import msgspec
 
 from ...errors import LLMOpsError
 from ...store.database import Database
+from ..assessments.repository.assessments import AssessmentRepository
 from .report import Orders, Report
 from .repository.spans import SpanRepository
 from .repository.texts import TextIndex
@@ -26,7 +27,7 @@ from .writer import Writer
 _log = logging.getLogger(__name__)
 NOT_MINE = 3
 """Exit status: another process writes what is in this spool."""
-_STEP_BYTES = 4_000_000
+_STEP_BYTES = 8_000_000
 _TEXTS = 200
 _POLL_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -46,6 +47,7 @@ class WriterProcess:
             Path(orders.folder),
             SpanRepository(database),
             mask_after_s=mask_after * 86_400 if mask_after is not None else None,
+            judgements=AssessmentRepository(database),
         )
         self._texts = TextIndex(database)
         self._upkeep = Upkeep(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from ....alert_settings import AlertSettings, ReceiverSettings
 from ....errors import ConfigError
-from .mail import Mail
 from .receiver import Receiver
 from .slack import Slack
 from .webhook import Webhook
@@ -25,5 +24,8 @@ def open_receivers(settings: AlertSettings) -> Mapping[str, Receiver]:
 
 
 def _open(settings: ReceiverSettings) -> Receiver:
-    kinds: dict[str, type[Webhook] | type[Slack] | type[Mail]] = {"webhook": Webhook, "slack": Slack, "email": Mail}
-    return kinds[settings.kind](settings)
+    if settings.kind == "email":
+        from .mail import Mail  # the library behind it takes a while to import, and few need it
+
+        return Mail(settings)
+    return Webhook(settings) if settings.kind == "webhook" else Slack(settings)

@@ -24,12 +24,16 @@ _INDEXES = (
     ("ix_calls_user", ("day", "user", "started_at_ms"), '"user" IS NOT NULL'),
     ("ix_calls_error_type", ("started_at_ms",), "error_type IS NOT NULL"),
 )
+_FIGURES = ("latency_ms", "cost_nanousd")
+_WIDENED = {"ix_calls_started_at_ms": ("started_at_ms",), "ix_calls_tenant": ("tenant", "started_at_ms")}
 
 
 def upgrade() -> None:
     for name, kind in _COLUMNS:
         op.add_column("calls", sa.Column(name, kind))
-    for name, columns, where in _INDEXES:
+    for name in _WIDENED:
+        op.drop_index(name, "calls")
+    for name, columns, where in (*_INDEXES, *((name, (*begin, *_FIGURES), None) for name, begin in _WIDENED.items())):
         condition = sa.text(where) if where is not None else None
         op.create_index(name, "calls", list(columns), sqlite_where=condition, postgresql_where=condition)
     op.create_index("ix_traces_trace_id", "traces", ["trace_id"])
@@ -41,5 +45,8 @@ def downgrade() -> None:
     op.drop_index("ix_traces_trace_id", "traces")
     for name, _columns, _where in _INDEXES:
         op.drop_index(name, "calls")
+    for name, columns in _WIDENED.items():
+        op.drop_index(name, "calls")
+        op.create_index(name, "calls", list(columns))
     for name, _kind in reversed(_COLUMNS):
         op.drop_column("calls", name)

@@ -4,7 +4,7 @@ A row carries the version of its last write (`Database.write`): versions become 
 seen one has missed none before it. That is what exports follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -45,8 +45,10 @@ class Figures(msgspec.Struct, frozen=True):
 class AssessmentRepository:
     """Methods block: call them from a thread. They raise `StoreUnavailable` when the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, on_stored: Callable[[Sequence[Assessment]], None] | None = None) -> None:
+        """``on_stored`` hears of what was stored here, in the thread that stored it."""
         self._database = database
+        self._on_stored = on_stored
         self._insert = postgresql.insert if database.folder is None else sqlite.insert
 
     def store(self, found: Sequence[Assessment]) -> None:
@@ -62,6 +64,8 @@ class AssessmentRepository:
                     adding = self._insert(assessments).values(values)
                     new = {name: value for name, value in values.items() if name not in ("tenant", "id")}
                     connection.execute(adding.on_conflict_do_update(index_elements=["tenant", "id"], set_=new))
+        if self._on_stored is not None:
+            self._on_stored(unique)
 
     def find(self, wanted: Wanted, limit: int, before: tuple[int, str, str] | None = None) -> list[Assessment]:
         """The newest first; ``before`` is time, tenant and id of the last one of the page before."""

@@ -8,12 +8,13 @@ whose trace is listed itself, because spans of it came in and match as well, is 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_column, not_, or_, select
 
 from ....store.tables import calls
 from ..query import Found, Order, Position, TraceFilter, TraceItem
+from .call_rows import of_tenant
 from .days import call_days
-from .span_trace_search import is_listed, moved
+from .span_trace_search import Hits, is_listed, moved
 
 _BEST_AT_ONCE = 500
 _WORTH_ALL = 250_000
@@ -28,7 +29,7 @@ class CallSearch:
     """One question to the calls."""
 
     def __init__(
-        self, connection: Connection, wanted: TraceFilter, order: Order, after: Position | None, hits: list[str] | None
+        self, connection: Connection, wanted: TraceFilter, order: Order, after: Position | None, hits: Hits | None
     ) -> None:
         self._connection = connection
         self._wanted = wanted
@@ -90,17 +91,38 @@ class CallSearch:
 
     def _best(self, limit: int) -> Found:
         """The slowest or dearest of the whole time that is asked for, of which all calls are looked at."""
-        days = self._by_day()
-        where = [*self._range(calls, indexed=days is not None or not self._is_most())]
-        where += [*self._filters(), *([calls.c.day.in_(days)] if days is not None else [])]
-        at_once = 2 * limit + _BEST_AT_ONCE
+        days, filters, at_once = self._by_day(), self._filters(), 2 * limit + _BEST_AT_ONCE
+        least = self._least(at_once) if days is None and not filters else None
+        where = self._range(calls, indexed=days is not None or least is not None or not self._is_most())
+        where += [*filters, *([calls.c.day.in_(days)] if days is not None else [])]
+        if least is not None:
+            where.append(self._at_least(least))
         columns = [calls.c[name] for name in _CALL_COLUMNS]
         first = select(*columns).where(*where).order_by(self._key.desc(), calls.c.trace_id.desc()).limit(at_once)
         inner = first.subquery("calls")
         listed = is_listed(inner.c, self._wanted, self._hits)
         rows = list(self._connection.execute(select(inner, listed.label("listed"))))
         items = [(self._position(row), _call_item(row)) for row in rows if row.trace_id is not None and not row.listed]
-        return Found(items, self._position(rows[-1]) if len(rows) == at_once else None)
+        if len(rows) == at_once:
+            return Found(items, self._position(rows[-1]))
+        return Found(items, None if least is None else Position(float(least) * self._unit, ""))
+
+    def _least(self, at_once: int) -> Any:
+        """What a call has to have to be one of so many; None where all of them are. Read from an index alone."""
+        query = select(self._key).where(*self._time(calls.c)).order_by(self._key.desc()).offset(at_once - 1).limit(1)
+        if self._wanted.tenant is not None:
+            query = query.where(calls.c.tenant == self._wanted.tenant)
+        if self._order == "dearest":
+            query = query.where(self._key > 0)
+        if self._after is not None:
+            query = query.where(self._key <= self._after.key / self._unit)
+        return self._connection.execute(query).scalar()
+
+    def _at_least(self, least: Any) -> ColumnElement[bool]:
+        if self._connection.dialect.name != "sqlite" or self._wanted.tenant is not None:
+            return self._key >= least
+        row = literal_column("calls.rowid")  # SQLite would read the whole table: the index does not begin with the key
+        return row.in_(select(row).select_from(calls).where(self._key >= least, *self._time(calls.c)))
 
     def _is_most(self) -> bool:
         """Whether so much is in range that reading the whole table is quicker than through an index."""
@@ -125,11 +147,11 @@ class CallSearch:
         wanted, columns = self._wanted, table.c
         where: list[ColumnElement[bool]] = []
         if wanted.tenant is not None:
-            where.append((columns.tenant if indexed else func.coalesce(columns.tenant, "")) == wanted.tenant)
+            where.append(columns.tenant == wanted.tenant if indexed else of_tenant(columns, wanted.tenant))
         where += self._time(columns)
         key = columns[self._key.name]
         if self._order == "dearest":
-            where.append(key.is_not(None))
+            where.append(key > 0)
         if self._after is not None:
             at = self._after.key / self._unit
             where.append(and_(key <= at, or_(key < at, columns.trace_id < self._after.id)))
@@ -163,7 +185,7 @@ class CallSearch:
         if wanted.min_cost_nanousd is not None:
             where.append(columns.cost_nanousd >= wanted.min_cost_nanousd)
         if self._hits is not None:
-            where.append(columns.trace_id.in_(self._hits))
+            where += [columns.trace_id.in_(self._hits.trace_ids), columns.span_id.in_(self._hits.span_ids)]
         return where
 
     def _found(self, rows: Sequence[Any], limit: int) -> Found:

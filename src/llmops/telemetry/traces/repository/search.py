@@ -8,10 +8,10 @@ from ....store.database import Database
 from ..query import Order, Position, TraceFilter, TraceItem, TracePage, merged, read_cursor, write_cursor
 from .call_rows import sums_by_trace
 from .call_search import CallSearch
-from .span_trace_search import SpanTraceSearch
+from .span_trace_search import Hits, SpanTraceSearch
 from .texts import TextIndex
 
-CALLS_AT_ONCE = 75_000
+CALLS_AT_ONCE = 40_000
 TRACES_AT_ONCE = 20_000
 TEXTS_AT_ONCE = 1000
 
@@ -36,7 +36,7 @@ class TraceSearch:
         if not self._database.exists:
             return TracePage([])
         hits, cut = self._hits(wanted)
-        if hits is not None and not hits:
+        if hits is not None and not hits.ids:
             return TracePage([])
         with self._database.read() as connection:
             parts = [
@@ -50,12 +50,17 @@ class TraceSearch:
             items, write_cursor(order, further) if further is not None else None, len(chosen) == limit, texts_cut=cut
         )
 
-    def _hits(self, wanted: TraceFilter) -> tuple[list[str] | None, bool]:
-        """The traces in whose texts the words are; None where no words are asked for."""
+    def _hits(self, wanted: TraceFilter) -> tuple[Hits | None, bool]:
+        """Where the words are, None where none are asked for; and whether they are in more texts than these."""
         if wanted.text is None:
             return None, False
         found = self._texts.search(wanted.text, tenant=wanted.tenant, limit=TEXTS_AT_ONCE)
-        return sorted({each.trace_id for each in found}), len(found) == TEXTS_AT_ONCE
+        hits = Hits(
+            [each.id for each in found],
+            sorted({each.trace_id for each in found}),
+            sorted({each.span_id for each in found}),
+        )
+        return hits, len(found) == TEXTS_AT_ONCE
 
 
 def _together(chosen: Sequence[tuple[Position, TraceItem]]) -> list[TraceItem]:

@@ -1,12 +1,12 @@
 """The part in a search of traces of which spans came in; as for calls, newest first looks through a bounded number."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, exists, or_, select
 from sqlalchemy.sql.util import ClauseAdapter
 
-from ....store.tables import spans, traces
+from ....store.tables import span_texts, spans, traces
 from ..query import Found, Order, Position, TraceFilter, TraceItem
 
 _TRACE_COLUMNS = (
@@ -15,11 +15,19 @@ _TRACE_COLUMNS = (
 )  # fmt: skip
 
 
+class Hits(NamedTuple):
+    """Texts that hold the words that are asked for: their ids, traces and spans."""
+
+    ids: list[int]
+    trace_ids: list[str]
+    span_ids: list[str]
+
+
 class SpanTraceSearch:
     """One question to the traces of which spans came in."""
 
     def __init__(
-        self, connection: Connection, wanted: TraceFilter, order: Order, after: Position | None, hits: list[str] | None
+        self, connection: Connection, wanted: TraceFilter, order: Order, after: Position | None, hits: Hits | None
     ) -> None:
         self._connection = connection
         self._wanted = wanted
@@ -31,6 +39,8 @@ class SpanTraceSearch:
         if self._wanted.status is not None:
             return Found([])
         filters = trace_filters(traces.c, self._wanted, self._hits)
+        if self._order == "dearest":
+            filters.append(traces.c.cost_nanousd > 0)
         key, where = self._key(traces.c), self._range()
         if self._order != "newest" or not filters:
             return self._found(self._run(self._select(traces.c, [*where, *filters]), limit + 1), limit)
@@ -82,7 +92,7 @@ class SpanTraceSearch:
         return Position(float(key[self._order]), row.trace_id)
 
 
-def trace_filters(columns: Any, wanted: TraceFilter, hits: list[str] | None) -> list[ColumnElement[bool]]:
+def trace_filters(columns: Any, wanted: TraceFilter, hits: Hits | None) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     for column, value in (
         (columns.user, wanted.user),
@@ -101,11 +111,12 @@ def trace_filters(columns: Any, wanted: TraceFilter, hits: list[str] | None) -> 
         own = (spans.c.trace_id == columns.trace_id, spans.c.tenant == columns.tenant)
         where.append(exists().where(*own, spans.c.model == wanted.model))
     if hits is not None:
-        where.append(columns.trace_id.in_(hits))
+        said = (span_texts.c.trace_id == columns.trace_id, span_texts.c.tenant == columns.tenant)
+        where += [columns.trace_id.in_(hits.trace_ids), exists().where(*said, span_texts.c.id.in_(hits.ids))]
     return where
 
 
-def is_listed(columns: Any, wanted: TraceFilter, hits: list[str] | None) -> ColumnElement[bool]:
+def is_listed(columns: Any, wanted: TraceFilter, hits: Hits | None) -> ColumnElement[bool]:
     """Whether the trace of a call is listed by itself."""
     if wanted.status is not None:
         return exists().where(traces.c.tenant.is_(None))  # never
