@@ -32,6 +32,8 @@ _TEXTS = 200
 _POLL_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _UPKEEP_S = 60.0
+_IDLE_S = 2.0
+"""How often it is looked whether others have brought something to do."""
 _REPORT_S = 0.5
 _SCAN_SHARE = 50
 _LAST_S = 2.0
@@ -54,9 +56,11 @@ class WriterProcess:
             database,
             UpkeepRules(retention_days=orders.retention_days, max_bytes=orders.max_bytes, mask_after_days=mask_after),
         )
-        self._upkeep_s = 0.0
-        self._reported_s = self._scanned_s = -_LAST_S
-        self._scan_pause_s = _REPORT_S
+        self._upkeep_s = self._texts_s = self._scan_s = 0.0
+        """When each is due again."""
+        self._rested_s = 0.0
+        """When it may be looked again how much waits."""
+        self._reported_s = -_LAST_S
         self._failing: str | None = None
         self._last = b""
         self._waiting = self._unindexed = 0
@@ -91,10 +95,14 @@ class WriterProcess:
 
     def _work(self) -> bool:
         if self.writer.step(_STEP_BYTES, time.time()):
-            return True
-        if self._texts.index_some(_TEXTS):
+            self._texts_s = self._scan_s = 0.0
             return True
         now_s = time.monotonic()
+        if now_s >= self._texts_s:
+            if self._texts.index_some(_TEXTS):
+                self._scan_s = 0.0
+                return True
+            self._texts_s = now_s + _IDLE_S
         if now_s >= self._upkeep_s:
             if self._upkeep.step(time.time()):
                 return True
@@ -109,7 +117,7 @@ class WriterProcess:
 
     def _report(self) -> None:
         self._reported_s = now_s = time.monotonic()
-        if now_s - self._scanned_s >= self._scan_pause_s:
+        if now_s >= max(self._scan_s, self._rested_s):
             self._scan(now_s)
         report = Report(
             files=self.writer.changed(),
@@ -125,14 +133,15 @@ class WriterProcess:
             os.write(sys.stdout.fileno(), line + b"\n")
 
     def _scan(self, now_s: float) -> None:
-        """What waits is counted by looking, so it is looked for rarely where there is much."""
+        """What waits is counted by looking, so it is looked for rarely where there is much, or nothing happens."""
         self._waiting = self.writer.waiting()
         try:
             self._unindexed = self._texts.unindexed
         except LLMOpsError as exc:
             self._failing = self._failing or str(exc)
-        self._scanned_s = time.monotonic()
-        self._scan_pause_s = max(_REPORT_S if self._waiting else 0.0, _SCAN_SHARE * (self._scanned_s - now_s))
+        done_s = time.monotonic()
+        self._scan_s = done_s + _IDLE_S
+        self._rested_s = done_s + _SCAN_SHARE * (done_s - now_s)
 
 
 def main() -> int:
