@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-overview bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-trace-reads bench-overview bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-semantic: $(DEV) ## measure the semantic cache's look-up, and its hits on 
 
 bench-traces: $(DEV) ## measure how fast spans come in and are stored (BENCH_PHOENIX_VENV=… beside Phoenix)
 	$(BIN)/python -m benchmarks.traces $(ARGS)
+
+bench-trace-reads: $(DEV) ## measure finding and opening traces among a million calls (ARGS="--postgres")
+	$(BIN)/python -m benchmarks.trace_reads $(ARGS)
 
 bench-overview: $(DEV) ## measure the overview with a million calls and ten times as many (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.overview $(ARGS)

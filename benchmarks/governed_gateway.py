@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llmops.app import open_identity
 from llmops.clock import SystemClock
 from llmops.config import load_settings
 from llmops.identity.key import DEFAULT_TENANT, Key
 from llmops.identity.repository import IdentityRepository
 from llmops.identity.secret import Digester, load_pepper, parse
+from llmops.opening import open_identity
 
 from . import wire
 from .launch import Launch

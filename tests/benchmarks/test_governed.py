@@ -10,9 +10,9 @@ from benchmarks.governed_gateway import CALL_NANOUSD, Governed, make_keys
 from benchmarks.lab import Reading
 from benchmarks.report import Results, markdown
 from benchmarks.targets import DIRECT
-from llmops.app import build_rules, open_identity
 from llmops.config import load_settings
 from llmops.deployments import build_prices
+from llmops.opening import build_rules, open_identity
 from llmops.spend.estimate import Prices
 from llmops.types import Deployment, Rates, Usage
 

@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"caching", "identity", "resilience", "spend", "tracing"},
     {"policies", "monitoring"},
     {"gateway"},
-    {"app", "assembly", "deployments", "export_process"},
+    {"app", "assembly", "deployments", "export_process", "opening"},
     {"cli", "dashboard", "pages", "__init__", "__main__"},
 ]
 KERNEL, DOMAINS, ROOT_LAYER = 0, 4, 7

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import Connection, http_request
 from tests.serving import HOST, environment, free_port

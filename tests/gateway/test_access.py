@@ -11,12 +11,12 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from llmops.app import open_identity
 from llmops.clock import ManualClock
 from llmops.gateway.api.documentation import add_documentation
 from llmops.gateway.api.roles import PUBLIC, check_all_guarded, least, roles_of, routes_of
 from llmops.gateway.application import HOT_ROUTES
 from llmops.identity.directory import IdentityDirectory
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from llmops.spend.rule_directory import RuleDirectory
 from llmops.spend.stored_rule import read_settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, USER, Answer, Gateway, http_request
 from tests.monitoring.alerts.stand import HttpReceiver

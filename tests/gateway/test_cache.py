@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import USER, Answer, Gateway
 from tests.fakes.upstream import Script, Upstream, Wire

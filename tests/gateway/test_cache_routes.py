@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, Answer, Gateway, http_request
 from tests.store.redis_server import RedisServer

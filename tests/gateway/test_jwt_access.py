@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from llmops.app import check, open_identity
+from llmops.app import check
 from llmops.errors import ConfigError
 from llmops.identity.key import Role
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, MESSAGES, Answer, Gateway
 from tests.identity.tokens import AUDIENCE, CLAIMS, ISSUER, JwksServer, Signer, a_signer, unsigned

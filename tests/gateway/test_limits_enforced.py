@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from llmops.app import Stack, open_identity
+from llmops.app import Stack
 from llmops.clock import ManualClock
 from llmops.config import load_settings
 from llmops.errors import LimitReached
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, MESSAGES, Answer, Gateway
 

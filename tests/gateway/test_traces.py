@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from llmops.store.database import Database
 from llmops.telemetry.traces.repository.texts import TextIndex

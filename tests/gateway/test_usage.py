@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from llmops.app import open_identity
+from llmops.opening import open_identity
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, Answer, Gateway
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from llmops.app import Stack, check, probe_rules
+from llmops.app import Stack, check
 from llmops.clock import ManualClock
 from llmops.errors import ConfigError, LLMOpsError
+from llmops.opening import probe_rules
 from llmops.resilience.prober import Prober
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, USER

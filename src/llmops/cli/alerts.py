@@ -24,10 +24,10 @@ app = typer.Typer(help="See what fires, silence it, and test who is told.", no_a
 def opened(config: Path | None) -> Iterator[tuple["AlertDirectory", "AlertSettings"]]:
     """The alerts of the configuration's database; errors end the command cleanly."""
     with clean_errors():
-        from ..app import open_identity
         from ..clock import SystemClock
         from ..config import load_settings
         from ..monitoring.alerts.directory import AlertDirectory
+        from ..opening import open_identity
 
         settings = load_settings(config)
         identity = open_identity(settings)

@@ -21,8 +21,8 @@ def status(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     with clean_errors():
         import msgspec
 
-        from ..app import open_identity
         from ..config import load_settings
+        from ..opening import open_identity
         from ..telemetry.export.repository.exports import ExportRepository
 
         identity = open_identity(load_settings(config))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def opened(config: Path | None) -> Iterator[tuple["KeyRegistry", "Settings"]]:
     """The registry and the settings; errors end the command cleanly."""
     with clean_errors():
-        from ..app import open_identity
         from ..config import load_settings
+        from ..opening import open_identity
 
         settings = load_settings(config)
         identity = open_identity(settings)

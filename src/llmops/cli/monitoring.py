@@ -29,9 +29,9 @@ def export(
 ) -> None:
     """Write configurations of Prometheus, Alertmanager, Grafana and log shippers."""
     with clean_errors():
-        from ..app import open_log
         from ..config import load_settings
         from ..monitoring.export import files, write
+        from ..opening import open_log
 
         settings = load_settings(config)
         where = target or f"{settings.server.host}:{settings.server.port}"

@@ -37,9 +37,9 @@ _SHOWN_BESIDE = ("id", "source", "tenant", "created_at", "name", "per", "where",
 def opened(config: Path | None) -> Iterator["RuleDirectory"]:
     """The rules of the configuration and of its database; errors end the command cleanly."""
     with clean_errors():
-        from ..app import build_rules, open_identity
         from ..clock import SystemClock
         from ..config import load_settings
+        from ..opening import build_rules, open_identity
         from ..spend.rule_directory import RuleDirectory
 
         settings = load_settings(config)

@@ -23,8 +23,8 @@ SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", he
 @contextmanager
 def _opened(config: Path | None) -> Iterator["AssessmentRepository"]:
     with clean_errors():
-        from ..app import open_identity
         from ..config import load_settings
+        from ..opening import open_identity
         from ..telemetry.assessments.repository.assessments import AssessmentRepository
 
         identity = open_identity(load_settings(config))

@@ -67,7 +67,7 @@ def refuse_public_address(settings: "Settings") -> None:
 
 
 def _has_admin_key(settings: "Settings") -> bool:
-    from ..app import open_identity
+    from ..opening import open_identity
 
     identity = open_identity(settings)
     try:
@@ -165,7 +165,7 @@ def url_of(settings: "Settings") -> str:
 
 def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None:
     """Where it answers, which models it has and what to try next, on stderr."""
-    from ..app import LOG_NAME
+    from ..opening import LOG_NAME
     from ..version import __version__
 
     url = url_of(settings)

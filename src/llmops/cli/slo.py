@@ -27,11 +27,11 @@ def status(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     import time
 
     with clean_errors():
-        from ..app import open_identity, open_log
         from ..config import load_settings
         from ..monitoring.slo.directory import SLODirectory
         from ..monitoring.slo.score_counts import ScoreCounts
         from ..monitoring.slo.status import shown
+        from ..opening import open_identity, open_log
         from ..spend.usage.directory import UsageDirectory
         from ..telemetry.assessments.repository.counts import AssessmentCounts
         from ..telemetry.rollups.overview import Overview

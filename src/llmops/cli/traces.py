@@ -107,8 +107,8 @@ def show(
 def opened(config: Path | None) -> Iterator["TraceDirectory"]:
     """The traces of the configured database, what the log holds included; errors end the command cleanly."""
     with clean_errors():
-        from ..app import open_identity, open_log
         from ..config import load_settings
+        from ..opening import open_identity, open_log
         from ..spend.usage.directory import UsageDirectory
         from ..telemetry.traces.directory import TraceDirectory
         from .usage import catch_up

@@ -65,8 +65,8 @@ def usage(
 def opened(config: Path | None) -> Iterator["UsageDirectory"]:
     """Usage of the configured database and log; errors end the command cleanly."""
     with clean_errors():
-        from ..app import open_identity, open_log
         from ..config import load_settings
+        from ..opening import open_identity, open_log
         from ..spend.usage.directory import UsageDirectory
 
         settings = load_settings(config)

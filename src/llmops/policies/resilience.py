@@ -20,7 +20,6 @@ from ..resilience.fleet import Fleet, Lane
 from ..spend.settlement import fate_is_unknown
 from ..types import Call, FailedAttempt, Handler, Policy, Reply, ReplyStream
 
-
 _DOWN = frozenset({"transient", "overloaded", "timeout", "credential", "full"})
 _NOT_DOWN = frozenset({"final", "committed", "deadline"})
 

@@ -21,6 +21,9 @@ from .migrate import MigrationError, upgrade
 from .tables import versions
 
 _BUSY_MS = 5000
+_CACHE_KIB = 16_000
+"""Pages that a connection to a file may keep: with SQLite's own 2 MB a batch of calls is written to disk in parts, and
+its indexes are read again. Taken as it is used."""
 _CONNECT_S = 5
 _SILENCE_MS = 10_000
 """How long a server that has gone away without a word is waited for."""
@@ -166,7 +169,8 @@ def _translated(url: str) -> Iterator[None]:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own idea of transactions leaves table changes out
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}"):
+    pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL")
+    for pragma in (*pragmas, f"busy_timeout={_BUSY_MS}", f"cache_size=-{_CACHE_KIB}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

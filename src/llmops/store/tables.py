@@ -294,8 +294,8 @@ rollup_groups = Table(
     Column("error_type", String(256)),
 )
 
-#: Calls summed up by period (a minute, an hour, a day) and group. ``latency`` and ``ttft`` are histograms
-#: (`telemetry.rollups.histogram`).
+#: Calls summed up by period (a minute, a quarter of an hour, an hour, a day) and group. ``latency`` and ``ttft`` are
+#: histograms (`telemetry.rollups.histogram`).
 rollups = Table(
     "rollups",
     metadata,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from llmops.alert_settings import AlertRuleSettings
-from llmops.app import build_rules
 from llmops.clock import ManualClock
 from llmops.monitoring.alerts.alert import Reading
 from llmops.monitoring.alerts.judgement import MOST_ALERTS, judge
@@ -14,6 +13,7 @@ from llmops.monitoring.alerts.supply import budget_uses, burns_of, lost_figures
 from llmops.monitoring.slo.budget import Budget
 from llmops.monitoring.slo.burn import BURN_ALERTS, Events
 from llmops.monitoring.slo.status import Standing
+from llmops.opening import build_rules
 from llmops.settings import Settings
 from llmops.spend.rule import SEPARATOR
 from llmops.spend.rule_directory import RuleDirectory

@@ -18,7 +18,7 @@ from llmops.telemetry.rollups.window import Window
 from tests.spend.usage.logs import LogFolder, ingest
 from tests.telemetry.rollups.calls import BEGIN_S, Made
 
-HOUR, DAY = 3600, 86_400
+QUARTER, HOUR, DAY = 900, 3600, 86_400
 EVERYTHING = Window(BEGIN_S, BEGIN_S + 3 * DAY)
 
 
@@ -74,19 +74,19 @@ def counted(database: Database, window: Window = EVERYTHING) -> int:
 def test_an_hour_is_folded_when_it_has_been_over_for_an_hour(filled: Database) -> None:
     assert periods(filled) == {60: 432}
     fold(filled, BEGIN_S + 5.5 * HOUR)
-    assert periods(filled) == {60: 432, HOUR: 4 * 6, DAY: 4 * 6}
+    assert periods(filled) == {60: 432, QUARTER: 4 * 6, HOUR: 4 * 6, DAY: 4 * 6}
     fold(filled, BEGIN_S + 5.5 * HOUR)
     fold(filled, BEGIN_S + 100 * HOUR)
-    assert periods(filled) == {60: 432, HOUR: 432, DAY: 432} and counted(filled) == 432
+    assert periods(filled) == {60: 432, QUARTER: 432, HOUR: 432, DAY: 432} and counted(filled) == 432
 
 
 def test_a_call_that_comes_late_counts_in_all_periods(filled: Database, log: LogFolder) -> None:
     fold(filled, BEGIN_S + 5 * HOUR)
     log.append(call_at(7).line(1000) + call_at(6 * 60).line(1001))
     ingest(log, filled)
-    assert periods(filled) == {60: 434, HOUR: 25, DAY: 25} and counted(filled) == 434
+    assert periods(filled) == {60: 434, QUARTER: 25, HOUR: 25, DAY: 25} and counted(filled) == 434
     fold(filled, BEGIN_S + 100 * HOUR)
-    assert periods(filled) == {60: 434, HOUR: 434, DAY: 434}
+    assert periods(filled) == {60: 434, QUARTER: 434, HOUR: 434, DAY: 434}
 
 
 def test_rollups_are_made_anew_from_the_calls(filled: Database) -> None:
@@ -107,7 +107,7 @@ def test_what_is_old_is_taken_away_and_windows_are_cut_where_there_is_something(
     upkeep = Upkeep(FoldingRepository(filled), lambda: rules, lambda: now_s)
     while upkeep.step():
         pass
-    assert periods(filled) == {60: 22 * 6, HOUR: 2 * 144, DAY: 432}
+    assert periods(filled) == {60: 22 * 6, QUARTER: 22 * 6, HOUR: 2 * 144, DAY: 432}
     assert counted(filled) == 432, "days stay for ever"
     window = Window(BEGIN_S + DAY + 90 * 60, BEGIN_S + 2 * DAY + 5 * HOUR + 65)
     found = Overview(filled, lambda: 0.0).figures(window)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmops.errors import InvalidRequest
-from llmops.telemetry.rollups.window import Piece, Window, duration_of, moment_of, pieces, plain, window_of
+from llmops.telemetry.rollups.window import Piece, Window, duration_of, moment_of, pieces, steps, window_of
 
 DAY, HOUR, MINUTE = 86_400, 3600, 60
 minutes = st.integers(0, 60 * 24 * 40).map(lambda number: number * MINUTE)
@@ -36,16 +36,23 @@ def test_a_window_takes_few_rollups_however_long_it_is(one: int, other: int) -> 
     first, last = min(one, other), max(one, other)
     found = pieces(Window(first, last), folded=last + 3 * DAY)
     days = (last - first) // DAY + 2
-    assert sum((piece.last - piece.first) // piece.period_s for piece in found) <= days + 2 * (30 + 12)
+    assert sum((piece.last - piece.first) // piece.period_s for piece in found) <= days + 2 * (7 + 2 + 12)
 
 
-@pytest.mark.parametrize("period_s", [MINUTE, HOUR, DAY])
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 24 * 31).map(lambda number: number * HOUR))
-def test_plain_pieces_cover_every_minute_once(period_s: int, one: int, other: int, folded: int) -> None:
-    window = Window(min(one, other) * period_s, max(one, other) * period_s)
-    until = window.last + DAY
-    found = covered(plain(window, period_s, folded), folded, until)
-    assert found == [window.first <= at < window.last for at in range(0, until, MINUTE)]
+@given(
+    minutes,
+    minutes,
+    st.integers(0, 24 * 41).map(lambda number: number * HOUR),
+    st.sampled_from([1, 2, 5, 7, 10, 15, 30, 45, 60, 120, 300, 720, 1080, 1440, 10_080]),
+)
+def test_steps_cover_every_minute_once_and_keep_to_their_own_step(
+    one: int, other: int, folded: int, step_minutes: int
+) -> None:
+    window, step_s = Window(min(one, other), max(one, other)), step_minutes * MINUTE
+    until = window.last + 8 * DAY
+    found = steps(window, step_s, folded)
+    assert covered(found, folded, until) == [window.first <= at < window.last for at in range(0, until, MINUTE)]
+    assert all(step_s % piece.period_s == 0 for piece in found)
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,13 @@ def test_a_call_is_listed_where_its_trace_does_not_match(shelf: Shelf) -> None:
     assert TraceSearch(shelf.database).search(TraceFilter(status=200)).items[0].source == "call"
 
 
+def test_a_call_is_among_the_dearest_though_its_spans_know_of_no_cost(shelf: Shelf) -> None:
+    shelf.spans(a_span(1, trace=1))
+    shelf.calls({"number": 5, "trace": 1}, {"number": 6, "cost_nanousd": 500})
+    found = all_pages(TraceSearch(shelf.database), TraceFilter(), "dearest")
+    assert [item.trace_id for item in found] == [trace_of(1), trace_of(6)]
+
+
 def test_spans_are_found_by_the_model_they_used(shelf: Shelf) -> None:
     used = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-x", "gen_ai.usage.input_tokens": 3}
     shelf.spans(a_span(1), a_span(2, parent=1, attributes=used), a_span(9, trace=2))

@@ -21,9 +21,9 @@ from ..access import Access
 from ..control_plane import Inventory
 from . import alerts as alert_routes
 from . import cache as cache_routes
+from . import exports as export_routes
 from . import inventory, keys, limits
 from . import overview as overview_routes
-from . import exports as export_routes
 from . import scores as score_routes
 from . import slos as slo_routes
 from . import traces as trace_routes

@@ -13,9 +13,9 @@ from .figures import Figures, Filter, together
 from .repository.marks import Marks
 from .repository.reader import RollupReader, Snapshot
 from .rollup import DAY_S, HOUR_S, MINUTE_S, Group, Sums
-from .window import Piece, Window, pieces, plain
+from .window import Window, pieces, steps
 
-STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 86_400, 604_800)
+STEPS_S = (60, 120, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 86_400, 604_800)
 MAX_POINTS = 1500
 _POINTS = 100
 """About as many as a chart shows."""
@@ -76,7 +76,7 @@ class Overview:
                 step_s = max(step_s, _kept_period(window, snapshot.marks))
                 window = _cut(window, snapshot.marks)
                 found = snapshot.sums(
-                    view, _steps(window, step_s, snapshot.marks.folded), lambda starts_at: starts_at // step_s
+                    view, steps(window, step_s, snapshot.marks.folded), lambda starts_at: starts_at // step_s
                 )
             at: dict[int, list[tuple[Group, Sums]]] = {}
             for slot, group, sums in found:
@@ -140,17 +140,6 @@ def _begin(moment: int, marks: Marks) -> int:
 def _kept_period(window: Window, marks: Marks) -> int:
     """The shortest step that is kept for all of a window."""
     return DAY_S if window.first < marks.hours else HOUR_S if window.first < marks.minutes else MINUTE_S
-
-
-def _steps(window: Window, step_s: int, folded: int) -> list[Piece]:
-    """Whole steps from the longest period that fits into them, and what is left at either end as any window."""
-    first = -(-window.first // step_s) * step_s
-    last = window.last // step_s * step_s
-    if first > last:  # all within one step
-        return pieces(window, folded)
-    period_s = DAY_S if step_s % DAY_S == 0 else HOUR_S if step_s % HOUR_S == 0 else MINUTE_S
-    begin, end = Window(window.first, first), Window(last, window.last)
-    return [*pieces(begin, folded), *plain(Window(first, last), period_s, folded), *pieces(end, folded)]
 
 
 def _of_all(by: Sequence[str]) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 
 from .histogram import ONE, bucket_of
 
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+MINUTE_S, QUARTER_S, HOUR_S, DAY_S = 60, 900, 3600, 86_400
+"""The periods: quarters are those of hours."""
 EVERYTHING, TENANTS = 0, 1
 """Views; a tenant's own is `view_of` it."""
 _MAX_US = 10**12

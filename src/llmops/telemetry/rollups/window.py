@@ -1,8 +1,8 @@
 """Windows of time, and the fewest rollups that make up one exactly.
 
-A window from 10:07 on Monday to 16:52 on Thursday is whole days, and hours and minutes at its ends; where that is
-shorter, they are taken away instead of added: until 16:52 is until 17:00 without eight minutes. So no window needs more
-than 30 minutes and 12 hours at either end, however long it is.
+A window from 10:07 on Monday to 16:52 on Thursday is whole days, and hours, quarters and minutes at its ends; where
+that is shorter, they are taken away instead of added: until 16:57 is until 17:00 without three minutes. So no window
+needs more than 7 minutes, 2 quarters and 12 hours at either end, however long it is.
 """
 
 import re
@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ...errors import InvalidRequest
-from .rollup import DAY_S, HOUR_S, MINUTE_S
+from .rollup import DAY_S, HOUR_S, MINUTE_S, QUARTER_S
 
 _UNITS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _AGO = re.compile(r"^(?:now)?-([0-9]{1,9})([smhdw])$")
 _DURATION = re.compile(r"^([0-9]{1,9})([smhdw]?)$")
 _LAST_S = 253_402_300_800
-_COARSER = {MINUTE_S: HOUR_S, HOUR_S: DAY_S}
+_COARSER = {MINUTE_S: QUARTER_S, QUARTER_S: HOUR_S, HOUR_S: DAY_S}
 
 
 class Window(NamedTuple):
@@ -44,27 +44,39 @@ class Piece(NamedTuple):
 def pieces(window: Window, folded: int) -> list[Piece]:
     """What makes up a window; from ``folded`` on there are only minutes."""
     first, middle, last = window.first, min(max(window.first, folded), window.last), window.last
-    return [*_cover(first, middle, MINUTE_S), *_between(MINUTE_S, middle, last)]
+    return [*_cover(first, middle, MINUTE_S, DAY_S), *_between(MINUTE_S, middle, last)]
 
 
-def plain(window: Window, period_s: int, folded: int) -> list[Piece]:
-    """The rollups of a period that make up a window whose ends it divides."""
-    if period_s == MINUTE_S:
-        return list(_between(MINUTE_S, *window))
+def steps(window: Window, step_s: int, folded: int) -> list[Piece]:
+    """What makes up a window, each piece of rollups that lie within a step: those begin at multiples of ``step_s``.
+
+    Whole steps take the longest period that divides one, and what is left at either end as few rollups as there are.
+    """
+    longest = next(period_s for period_s in (DAY_S, HOUR_S, QUARTER_S, MINUTE_S) if step_s % period_s == 0)
     middle = min(max(window.first, folded), window.last)
-    # The period that ``folded`` falls into holds what came before it.
-    return [*_between(period_s, window.first, middle), *_between(MINUTE_S, middle, window.last)]
+    first, last = -(-window.first // longest) * longest, window.last // longest * longest
+    if first > last:
+        return [*_cover(window.first, middle, MINUTE_S, longest), *_between(MINUTE_S, middle, window.last)]
+    # Of the period that ``folded`` falls into, its rollup holds what came before.
+    whole = _between(longest, min(first, middle), min(last, middle)) if first < middle else ()
+    return [
+        *_cover(window.first, min(first, middle), MINUTE_S, longest),
+        *whole,
+        *(_cover(last, middle, MINUTE_S, longest) if last < middle else ()),
+        *_between(MINUTE_S, middle, window.last),
+    ]
 
 
-def _cover(first: int, last: int, period_s: int) -> list[Piece]:
+def _cover(first: int, last: int, period_s: int, longest: int) -> list[Piece]:
+    """The fewest rollups of this period and longer ones, ``longest`` at most."""
     direct = list(_between(period_s, first, last))
     longer_s = _COARSER.get(period_s)
-    if longer_s is None or not direct:
+    if longer_s is None or longer_s > longest or not direct:
         return direct
     near_first, near_last = _nearest(first, longer_s), _nearest(last, longer_s)
     if near_first >= near_last:
         return direct
-    inner = _cover(near_first, near_last, longer_s)
+    inner = _cover(near_first, near_last, longer_s, longest)
     around = [*_between(period_s, first, near_first), *inner, *_between(period_s, near_last, last)]
     return around if _cost(around) < _cost(direct) else direct
 

@@ -42,6 +42,7 @@ from ..records import CallRow, UsageRow, group_id, summed_up
 
 SUBJECT = "usage"
 _IDS_AT_ONCE = 500
+_CACHE_KIB = 16_000
 _REBUILT_AT_ONCE = 20_000
 _SUMS = tuple(UsageRow.__struct_fields__[7:])
 _encode = msgspec.json.Encoder().encode
@@ -56,7 +57,8 @@ class CallRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._write = _PostgresWriter() if database.folder is None else _SqliteWriter()
+        self._embedded = database.folder is not None
+        self._write = _SqliteWriter() if self._embedded else _PostgresWriter()
         self._rollups = RollupWriter(embedded=database.folder is not None)
         self._folding = FoldingRepository(database)
 
@@ -79,6 +81,8 @@ class CallRepository:
         were new. Raises `Moved`."""
         rows = sorted(rows, key=lambda row: row.request_id)
         with self._database.write(SUBJECT) as connection:
+            if self._embedded:  # what a batch changes of the indexes has to fit
+                connection.exec_driver_sql(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._move(connection, chunk, len(rows), unreadable)
             if not rows:
                 return 0

@@ -1,4 +1,4 @@
-"""Summing minutes up into hours and days, and taking away what is older than it is to be kept.
+"""Summing minutes up into quarters of hours, hours and days, and taking away what is older than it is to be kept.
 
 An hour is folded when it is over for an hour: by then nearly all its calls have come, and those that come later are
 added to it directly. Each step is one transaction, and may be done by any process that shares the database.
@@ -12,16 +12,18 @@ from sqlalchemy import Connection, delete, func, select
 
 from ....store.database import Database
 from ....store.tables import calls, rollup_groups, rollups
-from ..rollup import DAY_S, HOUR_S, MINUTE_S, TENANTS, Sums
+from ..rollup import DAY_S, HOUR_S, MINUTE_S, QUARTER_S, TENANTS, Sums
 from .marks import Marks, read_marks, set_mark
 from .reader import added
-from .rows import COUNTERS, row_of
+from .rows import COUNTERS, Row, row_of
 from .writer import RollupWriter
 
 SUBJECT = "usage"
 """What all who write calls or rollups wait for each other by."""
 _VIEWS_AT_ONCE = 500
 _CALLS_AT_ONCE = 2000
+_Sums = dict[tuple[int, int, int], Sums]
+"""By view, begin and group."""
 
 
 class FoldingRepository:
@@ -49,12 +51,9 @@ class FoldingRepository:
                 set_mark(connection, "folded", max(folded, until))
                 return False
             hour = first - first % HOUR_S
-            day = hour - hour % DAY_S
-            sums = sorted(self._of_hour(connection, hour), key=itemgetter(0, 1))
-            for period_s, starts_at in ((HOUR_S, hour), (DAY_S, day)):
-                self._writer.write(
-                    connection, [row_of(view, period_s, starts_at, group, each) for view, group, each in sums]
-                )
+            quarters = self._quarters_of(connection, hour)
+            for period_s in (QUARTER_S, HOUR_S, DAY_S):
+                self._writer.write(connection, _rows(quarters, period_s))
             set_mark(connection, "folded", hour + HOUR_S)
         return True
 
@@ -68,12 +67,12 @@ class FoldingRepository:
             self._writer.add(connection, some)
 
     def drop_minutes(self, before_s: float) -> None:
-        """Keep no minutes of hours before this moment, none that are not folded excepted."""
-        self._drop("minutes", MINUTE_S, HOUR_S, before_s)
+        """Keep no minutes and quarters of hours before this moment, those excepted that are not folded."""
+        self._drop("minutes", (MINUTE_S, QUARTER_S), HOUR_S, before_s)
 
     def drop_hours(self, before_s: float) -> None:
         """Keep no hours of days before this moment."""
-        self._drop("hours", HOUR_S, DAY_S, before_s)
+        self._drop("hours", (HOUR_S,), DAY_S, before_s)
 
     def drop_calls(self, before_s: float) -> bool:
         """Delete some of the calls of days before this moment; False when there are none left.
@@ -107,7 +106,7 @@ class FoldingRepository:
                 return int(starts_at) + DAY_S
         return None
 
-    def _drop(self, mark: str, period_s: int, whole_s: int, before_s: float) -> None:
+    def _drop(self, mark: str, periods: Sequence[int], whole_s: int, before_s: float) -> None:
         if not self._database.exists:
             return
         with self._database.read() as connection:
@@ -119,7 +118,7 @@ class FoldingRepository:
             at_s = self._marked(connection, mark, whole_s, min(before_s, read_marks(connection).folded))
             found = _views(connection)
         for views in found:
-            gone = delete(rollups).where(rollups.c.view.in_(views), rollups.c.period_s == period_s)
+            gone = delete(rollups).where(rollups.c.view.in_(views), rollups.c.period_s.in_(periods))
             with self._database.write(SUBJECT) as connection:
                 connection.execute(gone.where(rollups.c.starts_at < at_s))
 
@@ -140,8 +139,9 @@ class FoldingRepository:
         ).scalar_one_or_none()
 
     @staticmethod
-    def _of_hour(connection: Connection, hour: int) -> Iterator[tuple[int, int, Sums]]:
-        columns = [rollups.c[name] for name in ("view", "group_id", *COUNTERS, "latency", "ttft")]
+    def _quarters_of(connection: Connection, hour: int) -> _Sums:
+        columns = [rollups.c[name] for name in ("starts_at", "group_id", *COUNTERS, "latency", "ttft", "view")]
+        gathered: dict[tuple[int, int, int], list[Sequence[Any]]] = {}
         for views in _views(connection):
             query = select(*columns).where(
                 rollups.c.view.in_(views),
@@ -149,11 +149,18 @@ class FoldingRepository:
                 rollups.c.starts_at >= hour,
                 rollups.c.starts_at < hour + HOUR_S,
             )
-            gathered: dict[tuple[int, int], list[Sequence[Any]]] = {}
             for row in connection.execute(query):
-                gathered.setdefault((row[0], row[1]), []).append(row)
-            for (view, group), rows in gathered.items():
-                yield view, group, added(rows, 1)
+                gathered.setdefault((row[-1], row[0] - row[0] % QUARTER_S, row[1]), []).append(row[:-1])
+        return {key: added(rows, 1) for key, rows in gathered.items()}
+
+
+def _rows(quarters: _Sums, period_s: int) -> list[Row]:
+    """The quarters by a longer period, in the order of the table's key."""
+    found: _Sums = {}
+    for (view, starts_at, group), sums in quarters.items():
+        found.setdefault((view, starts_at - starts_at % period_s, group), Sums()).add(sums)
+    ordered = sorted(found.items(), key=itemgetter(0))
+    return [row_of(view, period_s, starts_at, group, sums) for (view, starts_at, group), sums in ordered]
 
 
 def _views(connection: Connection) -> list[list[int]]:

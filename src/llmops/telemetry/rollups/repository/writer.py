@@ -1,7 +1,7 @@
 """Adding calls to the rollups, within the transaction that stores them: what is summed up is what is stored.
 
-New calls go into their minutes. Minutes of past hours are folded into hours and days later, many calls at a time; a
-call that comes later still goes into all three at once. Sums are added by the database; the histograms, which it does
+New calls go into their minutes. Minutes of past hours are folded into quarters, hours and days later, many calls at a
+time; a call that comes later still goes into all at once. Sums are added by the database; the histograms, which it does
 not know how to add, are added here: SQLite calls back, and on PostgreSQL they are read and written again, which is safe
 because all writers wait for each other (`marks`).
 """
@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ....store.tables import rollup_groups, rollups
 from ..histogram import merged
-from ..rollup import DAY_S, HOUR_S, MINUTE_S, Group, Rolled, RolledCall, coarser, group_id, rolled_up
+from ..rollup import DAY_S, HOUR_S, MINUTE_S, QUARTER_S, Group, Rolled, RolledCall, coarser, group_id, rolled_up
 from .marks import read_marks
 from .rows import COUNTERS, KEY, Row, rows_of
 
@@ -44,6 +44,7 @@ class RollupWriter:
         late = {key: sums for key, sums in minutes.items() if key[0] < marks.folded}
         for period_s, kept_from, rolled in (
             (MINUTE_S, marks.minutes, minutes),
+            (QUARTER_S, marks.minutes, coarser(late, QUARTER_S)),
             (HOUR_S, marks.hours, coarser(late, HOUR_S)),
             (DAY_S, 0, coarser(late, DAY_S)),
         ):

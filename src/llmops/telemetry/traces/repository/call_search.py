@@ -46,7 +46,7 @@ class CallSearch:
     def find(self, limit: int, at_once: int) -> Found:
         wanted = self._wanted
         if self._order != "newest":
-            return self._best(limit)
+            return self._best(max(limit + 1, min(at_once, 2 * limit + _BEST_AT_ONCE)))
         if (days := self._by_day()) is not None:
             return self._day_by_day(days, limit)
         filters = self._filters()
@@ -89,9 +89,9 @@ class CallSearch:
                 found.frontier = Position(at_ms * 1000.0, _AFTER_ALL_IDS)
         return found
 
-    def _best(self, limit: int) -> Found:
+    def _best(self, at_once: int) -> Found:
         """The slowest or dearest of the whole time that is asked for, of which all calls are looked at."""
-        days, filters, at_once = self._by_day(), self._filters(), 2 * limit + _BEST_AT_ONCE
+        days, filters = self._by_day(), self._filters()
         least = self._least(at_once) if days is None and not filters else None
         where = self._range(calls, indexed=days is not None or least is not None or not self._is_most())
         where += [*filters, *([calls.c.day.in_(days)] if days is not None else [])]
@@ -100,7 +100,7 @@ class CallSearch:
         columns = [calls.c[name] for name in _CALL_COLUMNS]
         first = select(*columns).where(*where).order_by(self._key.desc(), calls.c.trace_id.desc()).limit(at_once)
         inner = first.subquery("calls")
-        listed = is_listed(inner.c, self._wanted, self._hits)
+        listed = is_listed(inner.c, self._wanted, self._hits, self._order)
         rows = list(self._connection.execute(select(inner, listed.label("listed"))))
         items = [(self._position(row), _call_item(row)) for row in rows if row.trace_id is not None and not row.listed]
         if len(rows) == at_once:
@@ -115,13 +115,16 @@ class CallSearch:
         if self._order == "dearest":
             query = query.where(self._key > 0)
         if self._after is not None:
-            query = query.where(self._key <= self._after.key / self._unit)
+            at = self._after.key / self._unit
+            query = query.where(self._key <= at if self._after.id else self._key < at)
         return self._connection.execute(query).scalar()
 
     def _at_least(self, least: Any) -> ColumnElement[bool]:
         if self._connection.dialect.name != "sqlite" or self._wanted.tenant is not None:
-            return self._key >= least
-        row = literal_column("calls.rowid")  # SQLite would read the whole table: the index does not begin with the key
+            enough: ColumnElement[bool] = self._key >= least
+            return enough
+        # SQLite would read the whole table: the index does not begin with the key.
+        row: ColumnElement[int] = literal_column("calls.rowid")
         return row.in_(select(row).select_from(calls).where(self._key >= least, *self._time(calls.c)))
 
     def _is_most(self) -> bool:
@@ -135,7 +138,9 @@ class CallSearch:
         key = columns[self._key.name]
         return (
             select(*[columns[name] for name in _CALL_COLUMNS])
-            .where(*where, columns.trace_id.is_not(None), not_(is_listed(columns, self._wanted, self._hits)))
+            .where(
+                *where, columns.trace_id.is_not(None), not_(is_listed(columns, self._wanted, self._hits, self._order))
+            )
             .order_by(key.desc(), columns.trace_id.desc())
         )
 

@@ -116,12 +116,14 @@ def trace_filters(columns: Any, wanted: TraceFilter, hits: Hits | None) -> list[
     return where
 
 
-def is_listed(columns: Any, wanted: TraceFilter, hits: Hits | None) -> ColumnElement[bool]:
+def is_listed(columns: Any, wanted: TraceFilter, hits: Hits | None, order: Order) -> ColumnElement[bool]:
     """Whether the trace of a call is listed by itself."""
     if wanted.status is not None:
         return exists().where(traces.c.tenant.is_(None))  # never
     own = traces.alias("own")
     where = [own.c.tenant == columns.tenant, own.c.trace_id == columns.trace_id, *trace_filters(own.c, wanted, hits)]
+    if order == "dearest":
+        where.append(own.c.cost_nanousd > 0)
     if wanted.since_us is not None:
         where.append(own.c.started_us >= wanted.since_us)
     if wanted.until_us is not None:

@@ -4,16 +4,14 @@ Of calls the steps are those in their timings; of what came in, spans by service
 them, a bounded number of each.
 """
 
-from typing import Any
-
 import msgspec
-from sqlalchemy import Connection, Float, Text, func, literal_column, select
+from sqlalchemy import Connection, Float, func, select
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import JSONB
 
 from ....store.database import Database
 from ....store.tables import calls, spans
 from ...spans.call_spans import SERVICE
+from ...spans.call_timings import timings_of
 
 CALLS_AT_ONCE = 20_000
 SPANS_AT_ONCE = 20_000
@@ -59,22 +57,17 @@ def _of_calls(connection: Connection, tenant: str | None, since_us: int | None, 
         newest = newest.where(calls.c.started_at_ms >= -(-since_us // 1000))
     if until_us is not None:
         newest = newest.where(calls.c.started_at_ms < -(-until_us // 1000))
-    inner = newest.limit(CALLS_AT_ONCE).subquery()
-    embedded = connection.dialect.name == "sqlite"
-    sums: list[Any] = []
-    for step in _STEPS:
-        if embedded:
-            value: Any = func.json_extract(inner.c.timings, f"$.{step}")
-        else:
-            value = sql_cast(sql_cast(inner.c.timings, JSONB).op("->>")(literal_column(f"'{step}'", Text())), Float)
-        sums += [func.count(value), func.coalesce(func.sum(value), 0.0), func.coalesce(func.max(value), 0.0)]
-    row = connection.execute(select(*sums)).one()
-    found = []
-    for place, step in enumerate(_STEPS):
-        count, total_ms, max_ms = row[3 * place : 3 * place + 3]
-        if count:
-            found.append(_sum(SERVICE, step, "gateway", count, total_ms * 1000, max_ms * 1000))
-    return found
+    took_ms: dict[str, list[float]] = {step: [] for step in _STEPS}
+    for (text,) in connection.execute(newest.limit(CALLS_AT_ONCE)):
+        timings = timings_of(text)
+        for step, found in took_ms.items():
+            if (value := getattr(timings, step)) is not None:
+                found.append(value)
+    return [
+        _sum(SERVICE, step, "gateway", len(found), sum(found) * 1000, max(found) * 1000)
+        for step, found in took_ms.items()
+        if found
+    ]
 
 
 def _of_spans(connection: Connection, tenant: str | None, since_us: int | None, until_us: int | None) -> list[StepSum]:

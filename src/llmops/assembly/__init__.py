@@ -1,0 +1,5 @@
+"""The composition root of the gateway: HTTP around a `Stack`, and everything that runs beside the calls."""
+
+from .gateway import WORKERS_DIR_VARIABLE, build_gateway
+
+__all__ = ["WORKERS_DIR_VARIABLE", "build_gateway"]

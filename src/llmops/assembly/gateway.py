@@ -1,0 +1,188 @@
+"""The gateway put together: HTTP around a `Stack`, and the services beside the calls in their order."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..app import Stack
+from ..caching.census import cache_figures
+from ..config import default_file, load_settings
+from ..dialects.registry import CONVERSATIONAL, DIALECTS
+from ..gateway.access import Access
+from ..gateway.application import Application
+from ..gateway.client_address import ClientAddress
+from ..gateway.control_plane import ControlPlane
+from ..gateway.data_plane import DataPlane
+from ..gateway.lifecycle import GatewayLifecycle
+from ..gateway.load_sampler import LoadSampler, Memory
+from ..gateway.operations import get_routes
+from ..opening import open_identity, open_sharing, open_tokens, overload_rules, probe_rules
+from ..resilience.census import census
+from ..resilience.overload import Overload
+from ..resilience.prober import Prober
+from ..resilience.shedder import Shedder
+from ..settings import Settings
+from ..telemetry.export.repository.exports import ExportRepository
+from ..telemetry.exposition import exposition
+from ..telemetry.figures import Figure
+from ..telemetry.metrics import Snapshot
+from ..telemetry.traces.directory import TraceDirectory
+from ..telemetry.worker_metrics import WorkerMetrics
+from ..version import __version__
+from .accounts import Accounts
+from .service import Service, Services, failing
+from .spans import Spans
+from .watching import Watching
+
+WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
+
+
+def build_gateway(
+    settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
+) -> Application:
+    """The ASGI application over a `Stack`.
+
+    A reload reads the same file again, under ``values`` (what the command line says). Without a file at the start it
+    takes one that has appeared since.
+    """
+    values = values or {}
+    file = file or default_file()
+    settings = settings or load_settings(file, **values)
+    identity = open_identity(settings)
+    tokens = open_tokens(settings, identity.keyring)
+    stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
+    parts, services = stack.parts, Services()
+    overload = Overload(overload_rules(settings), parts.clock.monotonic_s())
+    shedder = Shedder(overload, parts.luck, parts.metrics.shed)
+    data_plane = DataPlane(
+        handler=stack.handler,
+        limits=stack.settings.server,
+        dialects=DIALECTS,
+        conversational=CONVERSATIONAL,
+        sink=parts.log,
+        metrics=parts.metrics,
+        clock=parts.clock,
+        ids=parts.ids,
+        shedder=shedder if settings.resilience.enabled else None,
+    )
+    access = Access(
+        identity.keyring, parts.clock, tokens, address_of=lambda scope, headers: data_plane.address.of(scope, headers)
+    )
+    accounts = Accounts(stack, identity)
+    spans = Spans(stack, identity.database, access, data_plane)
+    watching = Watching(stack, identity, accounts.rules, services.figures)
+    sampler = LoadSampler(
+        lambda now_s, lag_s, share: overload.sample(now_s, lag_s, parts.metrics.in_flight, share),
+        parts.clock.monotonic_s,
+        Memory(processes=settings.server.workers).share,
+    )
+    prober = Prober(parts.fleet, lambda: probe_rules(stack.settings), stack.probe, parts.clock.monotonic_s)
+    metrics = _Metrics(stack, services)
+
+    services.add(
+        Service(identity.refresher.start, identity.aclose, lambda: failing("keys", identity.refresher.failing))
+    )
+    if tokens is not None:
+        services.add(Service(tokens.start, tokens.aclose, tokens.problems))
+    services.add(*accounts.followers, *watching.followers, *spans.followers, *_shared(stack))
+    services.add(Service(metrics.share, stack.aclose, stack.degradations), *accounts.services)
+    services.add(Service(sampler.start, sampler.aclose, shedder.problems), Service(prober.start, prober.aclose))
+    services.add(*spans.services, *watching.services)
+
+    def reload() -> list[str]:
+        wanted, before = load_settings(file, **values), stack.settings
+        watching.check(wanted)
+        spans.check(wanted)
+        notes = stack.reload(wanted)
+        accounts.reload()
+        spans.reload(before)
+        data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
+        data_plane.address = ClientAddress(stack.settings.server.trusted_proxies)
+        overload.rules = overload_rules(stack.settings)
+        data_plane.shedder = shedder if stack.settings.resilience.enabled else None
+        return notes
+
+    lifecycle = GatewayLifecycle(
+        on_start=services.start,
+        on_stop=services.stop,
+        reload=reload,
+        in_flight=lambda: parts.metrics.in_flight,
+        degradations=services.problems,
+        drain_s=settings.server.drain_seconds,
+        drain_delay_s=settings.server.drain_delay_seconds,
+        now_s=parts.clock.now_s,
+    )
+    started_at_s = parts.clock.now_s()
+    return Application(
+        data_plane=data_plane,
+        lifecycle=lifecycle,
+        get_routes=get_routes(lifecycle, access, stack.table_names, metrics.scrape, lambda: started_at_s),
+        post_routes={"/v1/traces": spans.intake} if settings.traces.enabled else {},
+        control_plane=ControlPlane(
+            stack,
+            access,
+            identity,
+            accounts.rules,
+            accounts.usage,
+            accounts.seeder.comparison,
+            cache=parts.cache,
+            assessments=watching.assessments,
+            exports=ExportRepository(identity.database),
+            traces=TraceDirectory(identity.database, settings.traces.semconv),
+            alerts=watching.alerts,
+            overview=watching.overview,
+            slos=watching.slos,
+            grace_s=settings.auth.rotation_grace_seconds,
+        ),
+        openai_dialect=DIALECTS["chat"],
+        anthropic_dialect=DIALECTS["messages"],
+    )
+
+
+def _shared(stack: Stack) -> list[Service]:
+    """What meets other processes in Redis, where there is one."""
+    parts = stack.parts
+    counters, answers = parts.shared_counters, parts.shared_answers
+    sharing = open_sharing(stack.settings, parts.fleet, parts.clock)
+
+    def answer_problems() -> list[str]:
+        return answers.problems() if answers is not None and stack.settings.cache.enabled else []
+
+    return [
+        *([Service(counters.start, counters.aclose, counters.problems)] if counters is not None else []),
+        *([Service(answers.start, answers.aclose, answer_problems)] if answers is not None else []),
+        *([Service(sharing.start, sharing.aclose, sharing.problems)] if sharing is not None else []),
+    ]
+
+
+class _Metrics:
+    """What ``/metrics`` says, of this process or of all workers together."""
+
+    def __init__(self, stack: Stack, services: Services) -> None:
+        self._stack = stack
+        self._services = services
+        folder = os.environ.get(WORKERS_DIR_VARIABLE)
+        self._workers = WorkerMetrics(Path(folder)) if folder is not None else None
+
+    async def share(self) -> None:
+        workers = self._workers
+        if workers is not None:
+            self._stack.parts.log.after_flush = lambda: workers.publish(self._snapshot())
+
+    async def scrape(self) -> bytes:
+        await self._stack.parts.log.flush()
+        mine = self._snapshot()
+        return exposition(self._workers.together(mine) if self._workers else mine)
+
+    def _snapshot(self) -> Snapshot:
+        parts = self._stack.parts
+        is_resilient = self._stack.settings.resilience.enabled
+        return parts.metrics.snapshot(
+            log_written=parts.log.written,
+            log_dropped=parts.log.dropped,
+            log_waiting=parts.log.waiting,
+            cache=cache_figures(parts.cache),
+            health=census(parts.fleet, parts.clock.monotonic_s()) if is_resilient else None,
+            figures=[Figure("llmops_build_info", 1, (__version__,)), *self._services.figures()],
+        )
