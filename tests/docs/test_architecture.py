@@ -122,6 +122,7 @@ def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store(
         "monitoring",
         "app",
         "assembly",
+        "opening",
         "export_process",
     }
 

@@ -28,7 +28,8 @@ from llmops.dialects.conversation import (
     UsageReported,
 )
 from llmops.dialects.registry import CONVERSATIONAL
-from llmops.providers.mock_answer import answer_to, deltas_of
+from llmops.dialects.written import deltas_of
+from llmops.providers.mock_answer import answer_to
 from llmops.types import Call, Operation, Usage
 from tests.fakes.upstream import Wire
 

@@ -87,5 +87,6 @@ def test_durations() -> None:
 
 def test_a_window_ends_after_it_begins() -> None:
     assert window_of("now-1h", "now", 7200.0) == Window(3600, 7200) and Window(3600, 7200).before == Window(0, 3600)
+    assert window_of("now-1h", "now", 7200.1) == Window(3600, 7201), "what was called just now is part of it"
     with pytest.raises(InvalidRequest, match="before it begins"):
         window_of("now", "now-1h", 7200.0)

@@ -5,6 +5,7 @@ that is shorter, they are taken away instead of added: until 16:57 is until 17:0
 needs more than 7 minutes, 2 quarters and 12 hours at either end, however long it is.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def _cost(found: list[Piece]) -> int:
 
 def window_of(first: str, last: str, now_s: float) -> Window:
     """A window from its ends as people and programs write them."""
-    found = Window(moment_of(first, now_s, "from"), moment_of(last, now_s, "to"))
+    found = Window(moment_of(first, now_s, "from"), moment_of(last, math.ceil(now_s), "to"))
     if found.first >= found.last:
         raise InvalidRequest(f"the window ends at {last[:40]!r}, before it begins at {first[:40]!r}", param="to")
     return found
