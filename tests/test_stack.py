@@ -200,8 +200,6 @@ async def test_only_the_mock_is_needed_for_nothing_else(settings: Build, log_dir
         ]
 
 
-
-
 def test_a_log_folder_that_cannot_be_used_stops_the_start(settings: Build, log_dir: Path) -> None:
     log_dir.write_text("a file")
     with pytest.raises(ConfigError, match=r"log\.dir: .*cannot be used"):

@@ -18,9 +18,6 @@ class CacheSettings(_Section):
     max_megabytes: int = Field(256, ge=1, le=1_000_000, description="Memory of the answers kept in this process.")
     max_entry_kilobytes: int = Field(512, ge=1, le=100_000, description="Larger answers are passed on and not kept.")
     stale_seconds: float = Field(
-        0.0,
-        ge=0,
-        le=31_536_000,
-        description="How long after that an answer is still kept for the last resort `stale`.",
+        0.0, ge=0, le=31_536_000, description="How long after that an answer is still kept for the last resort `stale`."
     )
     semantic: SemanticSettings = SemanticSettings()

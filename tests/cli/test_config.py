@@ -36,12 +36,7 @@ def test_the_contracts_variables_are_settings(tmp_path: Path) -> None:
 def test_check_accepts_a_good_file(file: Path, tmp_path: Path) -> None:
     asked = llmops("config", "check", str(file), "--json", folder=tmp_path)
     assert asked.returncode == 0, asked.stderr
-    assert json.loads(asked.stdout) == {
-        "file": str(file),
-        "ok": True,
-        "problems": [],
-        "models": ["gpt", "mock"],
-    }
+    assert json.loads(asked.stdout) == {"file": str(file), "ok": True, "problems": [], "models": ["gpt", "mock"]}
     assert not (tmp_path / "runs").exists(), "a check leaves nothing behind"
 
 

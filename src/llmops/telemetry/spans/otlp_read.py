@@ -125,10 +125,7 @@ def _scope(scope: InstrumentationScope) -> str:
 
 def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
     # Most are text, then numbers: to ask for these is cheaper than to ask which it is.
-    return {
-        pair.key: (value := pair.value).string_value or value.int_value or _value(value, 0)
-        for pair in pairs
-    }
+    return {pair.key: (value := pair.value).string_value or value.int_value or _value(value, 0) for pair in pairs}
 
 
 def _value(value: AnyValue, depth: int) -> Any:
