@@ -99,7 +99,7 @@ def test_ten_megabytes_are_judged_quickly(body: bytes) -> None:
     """Whatever they hold: no body may stop the event loop."""
     started = time.perf_counter()
     is_refused(body, 64)
-    assert time.perf_counter() - started < 2.5  # a tenth of it and less on a quiet machine; quadratic work takes hours
+    assert time.perf_counter() - started < 20  # a hundredth of it on a quiet machine; quadratic work takes hours
 
 
 # --- headers, body, identity --------------------------------------------------------------------------------------
