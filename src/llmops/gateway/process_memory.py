@@ -2,7 +2,7 @@
 
 The garbage collector does not look again at what is there for good, and collects more rarely than by default, since a
 call's objects die by reference counting. The allocator keeps one arena instead of one for each thread: what the log
-writer and the ingester free is otherwise kept for them alone, and the process grows by megabytes every 100,000 calls.
+writer and the ingester free is otherwise kept for them alone, which makes short runs grow several times as fast.
 """
 
 import ctypes
