@@ -97,9 +97,9 @@ def test_beyond_the_limit(body: bytes) -> None:
 )
 def test_ten_megabytes_are_judged_quickly(body: bytes) -> None:
     """Whatever they hold: no body may stop the event loop."""
-    started = time.perf_counter()
+    started = time.thread_time()  # processor time: what else the machine does is no matter
     is_refused(body, 64)
-    assert time.perf_counter() - started < 20  # a hundredth of it on a quiet machine; quadratic work takes hours
+    assert time.thread_time() - started < 2.5  # a tenth of it and less; quadratic work takes hours
 
 
 # --- headers, body, identity --------------------------------------------------------------------------------------
