@@ -105,3 +105,13 @@ async def test_a_failure_reaches_everybody_and_is_not_kept(cache: RetrievalCache
 async def test_knowledge_without_a_version_is_refused(cache: RetrievalCache) -> None:
     with pytest.raises(ValueError, match="names no version"):
         await cache.get_or_retrieve(**asked(knowledge="handbook"), retrieve=Search())
+
+
+async def test_a_search_that_began_before_the_word_is_not_shared_after_it(cache: RetrievalCache) -> None:
+    search = Search()
+    early = asyncio.ensure_future(cache.get_or_retrieve(**asked(), retrieve=search))
+    await asyncio.sleep(0)
+    cache.let_off([Selector(knowledge="handbook")])
+    await cache.get_or_retrieve(**asked(), retrieve=search)
+    await early
+    assert search.made == 2

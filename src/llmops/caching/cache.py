@@ -55,6 +55,8 @@ class Cache:
         for key, flight in list(self.flights.items()):
             if any(selector.selects(Labels.of(flight.call)) for selector in selectors):
                 del self.flights[key]
+        if self.retrieval is not None:
+            self.retrieval.let_off(selectors)
 
     def keep(self, call: Call, key: bytes, entry: Entry, rules: CacheRules) -> None:
         """Keep an answer to this call, unless it is too large."""

@@ -13,14 +13,14 @@ hold); a retrieval that fails is not kept. Identical retrievals at the same time
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..clock import Clock
 from ..store.answers.answers import Answers
-from ..store.answers.labels import Labels
+from ..store.answers.labels import Labels, Selector
 from .fingerprint import Fingerprints
 
 _FORMAT = b"\x01r"
@@ -49,7 +49,7 @@ class RetrievalCache:
         self._fingerprints = fingerprints
         self._clock = clock
         self._ttl_s = ttl_s
-        self._under_way: dict[bytes, asyncio.Task[bytes]] = {}
+        self._under_way: dict[bytes, tuple[Labels, asyncio.Task[bytes]]] = {}
 
     async def get_or_retrieve(
         self,
@@ -70,14 +70,22 @@ class RetrievalCache:
         if known is not None:
             self.hits += 1
             return known.results
-        task = self._under_way.get(key)
-        if task is None:
+        under_way = self._under_way.get(key)
+        if under_way is not None:
+            task = under_way[1]
+        else:
             self.misses += 1
             labels = Labels(tenant=tenant, model=_ANY, knowledge=knowledge)
             task = asyncio.get_running_loop().create_task(self._retrieve(key, labels, retrieve))
-            self._under_way[key] = task
+            self._under_way[key] = labels, task
             task.add_done_callback(lambda done: self._landed(key, done))
         return _decode(await asyncio.shield(task)).results  # to each its own
+
+    def let_off(self, selectors: Sequence[Selector]) -> None:
+        """Nobody gets on a search any more that began before these words."""
+        for key, (labels, _) in list(self._under_way.items()):
+            if any(selector.selects(labels) for selector in selectors):
+                del self._under_way[key]
 
     async def _retrieve(self, key: bytes, labels: Labels, retrieve: Callable[[], Awaitable[Any]]) -> bytes:
         began_s = self._clock.now_s()
@@ -88,7 +96,9 @@ class RetrievalCache:
         return data
 
     def _landed(self, key: bytes, task: "asyncio.Task[bytes]") -> None:
-        self._under_way.pop(key, None)
+        under_way = self._under_way.get(key)
+        if under_way is not None and under_way[1] is task:
+            del self._under_way[key]
         if not task.cancelled():
             task.exception()  # whoever waited has it; where nobody did, nobody is warned of it either
 

@@ -5,7 +5,7 @@ for, and numbers to 64 bits. The whole of it stands in ``rest``. A span's day is
 the same when it comes again; a clock that is far off gets the day of receipt, so that nobody can make a thousand days.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -208,11 +208,6 @@ def _trace(tenant: str, trace_id: str, rows: list[SpanRow]) -> TraceRow:
 def day_of(days: int) -> str:
     """The date so many days after the epoch, as ISO text."""
     return date.fromordinal(719_163 + days).isoformat()
-
-
-def midnight_us(day: str) -> int:
-    """When that day began."""
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
 @lru_cache(maxsize=8192)

@@ -15,7 +15,7 @@ from ....errors import StoreUnavailable
 from ....store.database import Database
 from ....store.tables import span_spools
 from ..batch import Batch, Kept
-from ..records import Stored, TextRow, day_rows, trace_rows
+from ..records import Stored, day_rows, trace_rows
 from .batch_writers import BatchWriter, PostgresWriter, SqliteWriter
 from .partitions import Partitions
 
@@ -93,12 +93,6 @@ class SpanRepository:
                 raise Unstorable(str(exc)) from exc
             raise
         return kept
-
-    def add_texts(self, rows: Sequence[TextRow]) -> None:
-        """Store texts that are not of spans; they go with their day, as spans do."""
-        with self._database.write(SUBJECT) as connection:
-            self._write.texts(connection, list(rows))
-            self._write.days(connection, day_rows([], list(rows)))
 
     def forget_spools(self, names: Sequence[str], before_s: float | None = None) -> None:
         """Drop the positions of files that are gone, and those that nobody has moved since ``before_s``."""
