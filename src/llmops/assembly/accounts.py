@@ -54,7 +54,7 @@ class Accounts:
     @property
     def services(self) -> list[Service]:
         housekeeping, rules, seeder = self._housekeeping, self.rules, self.seeder
-        figures = self._stack.parts.desk.ledger.figures
+        figures = self._stack.parts.desk.figures
         return [
             Service(housekeeping.start, housekeeping.aclose, housekeeping.problems, figures),
             Service(

@@ -14,8 +14,8 @@ money), compared by quotients."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``value`` is None, never NaN, where nothing could be measured; ``error`` says so if that was a failure, ``note`` if
-    it was the nature of the case (a faithfulness without claims)."""
+    """``value`` is None, never NaN, where nothing could be measured; ``error`` says so if that was a failure, ``note``
+    if it was the nature of the case (a faithfulness without claims)."""
 
     name: str
     value: float | None = None

@@ -9,12 +9,14 @@ from inspect import iscoroutine
 from typing import Protocol
 
 from ..clock import Clock
+from ..errors import LLMOpsError
 from ..store.counters.counters import Hold, Refused
 from ..store.counters.meter import Amounts, Meter
 from ..types import Call, Deployment
 from .estimate import Estimate, Estimator
 from .ledger import Ledger
 from .refusal import headroom_of, refusal
+from .refusals import Refusals
 from .rulebook import Rulebook
 from .usher import Ticket, Usher
 from .waiting_room import RANKS, waited_for
@@ -29,7 +31,7 @@ class Takes(Protocol):
 
 
 class Admission:
-    """Without an ``usher`` no call waits."""
+    """Without an ``usher`` no call waits. Without ``refusals`` nobody counts them."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Admission:
         ledger: Ledger,
         clock: Clock,
         usher: Usher | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self._rules = rules
         self._estimator = estimator
@@ -46,6 +49,7 @@ class Admission:
         self._ledger = ledger
         self._clock = clock
         self._usher = usher
+        self._refusals = refusals
 
     def admit(self, call: Call, deployments: Sequence[Deployment]) -> Awaitable[None] | None:
         """Let a call in, at once or when the awaitable is done; raises `LimitReached` or `BudgetExceeded`."""
@@ -62,7 +66,7 @@ class Admission:
         if type(outcome) is Refused:
             if usher is not None and usher.takes(outcome):
                 return usher.wait(self._ticket(call, meters, amounts, estimate), outcome)
-            raise refusal(outcome, estimate, self._clock.now_s())
+            raise self._refusal(call, outcome, estimate)
         return self._admit_later(call, meters, amounts, estimate, outcome)  # type: ignore[arg-type]
 
     async def _admit_later(
@@ -79,7 +83,7 @@ class Admission:
         elif self._usher is not None and self._usher.takes(verdict):
             await self._usher.wait(self._ticket(call, meters, amounts, estimate), verdict, elsewhere=True)
         else:
-            raise refusal(verdict, estimate, self._clock.now_s())
+            raise self._refusal(call, verdict, estimate)
 
     async def _ask(self, call: Call, estimate: Estimate, outcome: Awaitable[Hold | Refused]) -> Hold | Refused:
         """Wait for counters that answer later. They outlive this process, so the ledger hears of the call first."""
@@ -103,6 +107,11 @@ class Admission:
             ask=lambda outcome: self._ask(call, estimate, outcome),
             enter=lambda hold: self._enter(call, hold, estimate),
         )
+
+    def _refusal(self, call: Call, refused: Refused, estimate: Estimate) -> LLMOpsError:
+        if self._refusals is not None:
+            self._refusals.count(refused.meter, call.tenant)
+        return refusal(refused, estimate, self._clock.now_s())
 
     def _enter(self, call: Call, hold: Hold, estimate: Estimate) -> None:
         self._ledger.reserve(call, hold, estimate)

@@ -9,10 +9,12 @@ from typing import Literal, Protocol
 from ..clock import Clock
 from ..store.counters.local import LocalCounters
 from ..store.journal import Journal
+from ..telemetry.figures import Figure
 from .admission import Admission
 from .estimate import Estimator, Prices
 from .ledger import Ledger, Log
 from .output_lengths import OutputLengths
+from .refusals import Refusals
 from .rule import Rule
 from .rulebook import Rulebook
 from .usage.seeder import QuotaCounters
@@ -51,7 +53,8 @@ class Desk:
         self.counters: CounterStore = (
             counters if counters is not None else LocalCounters(clock.now_s, clock.monotonic_s)
         )
-        self.usher = Usher(self.counters, clock, queue)
+        self._refusals = Refusals()
+        self.usher = Usher(self.counters, clock, queue, self._refusals)
         self.journal_folder = log.path.parent / "journal"
         self.lengths = OutputLengths(assumed_output_tokens)
         self.ledger = Ledger(
@@ -80,7 +83,12 @@ class Desk:
 
     def _admission(self, prices: Prices) -> Admission:
         estimator = Estimator(prices, self.lengths)
-        return Admission(self.rules, estimator, self.counters, self.ledger, self._clock, self.usher)
+        return Admission(self.rules, estimator, self.counters, self.ledger, self._clock, self.usher, self._refusals)
+
+    def figures(self) -> list[Figure]:
+        """For the metrics."""
+        waiting = Figure("llm_limiter_waiting", self.usher.waiting)
+        return [*self.ledger.figures(), *self._refusals.figures(), waiting]
 
     def tidy(self) -> None:
         """Let go of what is needed no more; called about once a second."""

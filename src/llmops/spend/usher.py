@@ -19,6 +19,7 @@ from ..store.counters.counters import Hold, Refused
 from ..store.counters.meter import Amounts, Concurrency, Meter, Quota, Rate, wait_s
 from .estimate import Estimate
 from .refusal import refusal
+from .refusals import Refusals
 from .waiting_room import Waiter, WaitingRoom
 
 _POLL_S = 0.05
@@ -67,9 +68,12 @@ class Ticket(Waiter, kw_only=True, eq=False):
 class Usher:
     """Belongs to one event loop. Also a pair of counters, for whoever settles."""
 
-    def __init__(self, counters: Counted, clock: Clock, queue: QueueBounds | None = None) -> None:
+    def __init__(
+        self, counters: Counted, clock: Clock, queue: QueueBounds | None = None, refusals: Refusals | None = None
+    ) -> None:
         self._counters = counters
         self._clock = clock
+        self._refusals = refusals
         self._room: WaitingRoom[Ticket] = WaitingRoom(0.0, 1)
         self._elsewhere = False
         self._asking: set[asyncio.Task[None]] = set()
@@ -149,7 +153,7 @@ class Usher:
             if isinstance(meter, Rate) and amounts[meter.unit] > meter.burst:
                 known = self._room.claim(meter.name)
                 refused = Refused(meter=meter, reading=known.reading if known is not None else 0, wait_s=None)
-                raise refusal(refused, ticket.estimate, now_s)
+                raise self._refuse(ticket, refused, now_s)
             if isinstance(meter, Quota) and meter.hard:
                 quotas.append(meter)
         if not quotas:
@@ -162,7 +166,7 @@ class Usher:
         for quota, use in zip(quotas, used, strict=True):
             if use + amounts[quota.unit] > quota.limit:
                 waits = wait_s(quota, use, amounts, now_s)
-                raise refusal(Refused(meter=quota, reading=use, wait_s=waits), ticket.estimate, now_s)
+                raise self._refuse(ticket, Refused(meter=quota, reading=use, wait_s=waits), now_s)
 
     # --- letting in ---
 
@@ -245,7 +249,7 @@ class Usher:
         if self._may_wait(verdict, ticket.since_s + self._room.max_wait_s - now_s):
             self._room.refuse(ticket, verdict, self._retry_s(verdict, now_s), now_s)
         else:
-            self._end(ticket, refusal(verdict, ticket.estimate, self._clock.now_s()))
+            self._end(ticket, self._refuse(ticket, verdict, self._clock.now_s()))
 
     def _may_wait(self, refused: Refused, patience_s: float) -> bool:
         if patience_s <= 0 or isinstance(refused.meter, Quota):
@@ -270,14 +274,24 @@ class Usher:
 
     def _turn_away(self, ticket: Ticket, now_s: float, why: str) -> None:
         """Refuse a call that has left the room without having been let in."""
-        self._end(ticket, self._refusal(ticket, now_s, why))
+        if ticket.is_over:  # its client left a moment ago
+            self._room.leave(ticket)
+        else:
+            self._end(ticket, self._refusal(ticket, now_s, why))
+
+    def _refuse(self, ticket: Ticket, refused: Refused, now_s: float, why: str = "") -> LLMOpsError:
+        if self._refusals is not None:
+            self._refusals.count(refused.meter, ticket.tenant)
+        return refusal(refused, ticket.estimate, now_s, why)
 
     def _refusal(self, ticket: Ticket, now_s: float, why: str) -> LLMOpsError:
         """In the words of the limit that holds up its lane, and with the wait of its own that is left by now."""
         if ticket.last is None:
+            if self._refusals is not None:
+                self._refusals.count(None, ticket.tenant)
             return LimitReached(f"too many calls wait for the limits of this one{why}; try again", retry_after_s=1.0)
         refused, at_s = ticket.last
         waits = wait_s(refused.meter, refused.reading, ticket.amounts, self._clock.now_s())
         waits = max(0.0, waits - (now_s - at_s)) if waits is not None else None
         known = Refused(meter=refused.meter, reading=refused.reading, wait_s=waits)
-        return refusal(known, ticket.estimate, self._clock.now_s(), why)
+        return self._refuse(ticket, known, self._clock.now_s(), why)

@@ -38,7 +38,10 @@ LABELS: Mapping[str, str] = {
     "fate": "`delivered`, `refused` by the tool, `dropped` for want of room or time, `skipped`: not chosen to be sent",
     "slo": "names under `slos`",
     "verdict": "`good`, `bad`",
-    "tenant": "only where an objective is `per` tenant; the first 200 groups of an objective, then `other`",
+    "tenant": "of objectives: only where one is `per` tenant; the first 200 groups of an objective, then `other`; of "
+    "refusals: as long as there are no more than 1,000 series, then `other`",
+    "limit": "as configured, by its name or by whom and what it bounds; the first 200, then `other`",
+    "kind": "what was used up: `requests`, `tokens`, `concurrent`, `quota`, `budget`; `queue`: too many waited",
     "release": "only where an objective is `per` release; the first 200 groups of an objective, then `other`",
     "score": "names of scores; the first 100, then `other`",
     "version": "of the program",
@@ -102,6 +105,12 @@ _CALLS = (
     ),
     _counter("llm_unpriced_calls_total", "Calls of a model without a known price.", _CALL),
     _counter("llm_calls_over_limits_total", "Calls let pass over a limit in shadow mode or a soft budget.", _CALL),
+    _counter(
+        "llm_limiter_refusals_total",
+        "Calls that a limit or a budget refused, also after waiting in the queue.",
+        ("limit", "kind", "tenant"),
+    ),
+    _gauge("llm_limiter_waiting", "Calls in the queue, waiting for room under their limits."),
     _counter(
         "llm_errors_total",
         "Calls that failed or were refused, by why.",

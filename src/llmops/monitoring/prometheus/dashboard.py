@@ -62,6 +62,13 @@ ROWS: Sequence[Row] = (
                 "s",
             ),
             Panel("Under way", [("calls", "sum(llm_requests_in_flight)")]),
+            Panel(
+                "Refused by limits",
+                [("{{limit}} ({{kind}})", _sum("limit, kind", "llm_limiter_refusals_total"))],
+                "reqps",
+            ),
+            Panel("Refused tenants", [("{{tenant}}", _sum("tenant", "llm_limiter_refusals_total"))], "reqps"),
+            Panel("Waiting for room under limits", [("calls", "sum(llm_limiter_waiting)")]),
         ),
     ),
     Row(
