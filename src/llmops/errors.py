@@ -40,7 +40,8 @@
 to their own error types.
 """
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+import copy
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from .types import Headroom
@@ -73,6 +74,11 @@ class LLMOpsError(Exception):
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+
+    def again(self) -> Self:
+        """A copy to be raised by whoever keeps this one: raising the kept one itself would tie it, by its traceback, to
+        the frame and so to its keeper, and all that they hold would wait for the collector."""
+        return copy.copy(self)
 
 
 class ConfigError(LLMOpsError):

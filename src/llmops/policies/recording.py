@@ -27,10 +27,13 @@ def recording(sink: Sink, clock: Clock) -> Policy:
             call.entered_s = clock.monotonic_s()
             try:
                 reply = await handle(call)
+            except LLMOpsError as exc:
+                sink.append(FinishedCall(call=call, error=exc, ended_s=clock.monotonic_s()))
+                raise
             except BaseException as exc:
                 error = as_error(exc)
                 sink.append(FinishedCall(call=call, error=error, ended_s=clock.monotonic_s()))
-                if error is exc or not isinstance(exc, Exception):  # cancellation, the end of the process
+                if not isinstance(exc, Exception):  # cancellation, the end of the process
                     raise
                 raise error from exc
             if reply.stream is None:
@@ -57,10 +60,10 @@ class _RecordedStream:
     def __init__(self, stream: ReplyStream, call: Call, reply: Reply, sink: Sink, clock: Clock) -> None:
         self._stream = stream
         self._call = call
-        self._reply = reply
+        self._reply: Reply | None = reply
+        """None once it is recorded."""
         self._sink = sink
         self._clock = clock
-        self._recorded = False
 
     def __aiter__(self) -> Self:
         return self
@@ -71,10 +74,13 @@ class _RecordedStream:
         except StopAsyncIteration:
             self._record(None)
             raise
+        except LLMOpsError as exc:
+            self._record(exc)
+            raise
         except BaseException as exc:
             error = as_error(exc)
             self._record(error)
-            if error is exc or not isinstance(exc, Exception):  # cancellation, the end of the process
+            if not isinstance(exc, Exception):  # cancellation, the end of the process
                 raise
             raise error from exc
 
@@ -85,8 +91,8 @@ class _RecordedStream:
             self._record(ClientDisconnected("the client left before the stream was complete"))
 
     def _record(self, error: LLMOpsError | None) -> None:
-        if not self._recorded:
-            self._recorded = True
+        reply, self._reply = self._reply, None  # which holds this stream: else both would wait for the collector
+        if reply is not None:
             self._sink.append(
-                FinishedCall(call=self._call, reply=self._reply, error=error, ended_s=self._clock.monotonic_s())
+                FinishedCall(call=self._call, reply=reply, error=error, ended_s=self._clock.monotonic_s())
             )

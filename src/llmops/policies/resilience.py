@@ -90,35 +90,38 @@ class _Course:
     async def _go_on(self, deadline: Deadline, error: LLMOpsError | None) -> Reply:
         """Attempt after attempt, as the director says, until one succeeds or there is none left."""
         call, lane, tried = self._call, self._lane, self._tried
-        while True:
-            now_s = self._clock.monotonic_s()
-            luck = self._luck.random()
-            decided = next_attempt(
-                tried,
-                lane.balancer.options(now_s, luck, _session(call)),
-                remaining_s=deadline.remaining_s(now_s),
-                has_credit=lane.budget.has_credit(now_s),
-                luck=luck,
-                rules=self._fleet.rules.retries if tried else self._first_rules,
-            )
-            if isinstance(decided, GiveUp):
-                raise _last(error, tried, decided, deadline)
-            if decided.takes_credit:
-                lane.budget.take(now_s)
-            if decided.wait_s > 0:
-                await asyncio.sleep(decided.wait_s)
+        try:
+            while True:
                 now_s = self._clock.monotonic_s()
-            candidate = lane.candidates[decided.deployment]
-            ticket = candidate.begin(now_s)
-            if not ticket:
-                tried.append(Attempt(candidate.name, FULL))
-                continue
-            if tried:
-                lane.tally.go_on(candidate.name, tried)
-            try:
-                return await self._attempt(candidate, ticket, deadline, now_s)
-            except LLMOpsError as raised:
-                error = raised
+                luck = self._luck.random()
+                decided = next_attempt(
+                    tried,
+                    lane.balancer.options(now_s, luck, _session(call)),
+                    remaining_s=deadline.remaining_s(now_s),
+                    has_credit=lane.budget.has_credit(now_s),
+                    luck=luck,
+                    rules=self._fleet.rules.retries if tried else self._first_rules,
+                )
+                if isinstance(decided, GiveUp):
+                    raise _last(error, tried, decided, deadline)
+                if decided.takes_credit:
+                    lane.budget.take(now_s)
+                if decided.wait_s > 0:
+                    await asyncio.sleep(decided.wait_s)
+                    now_s = self._clock.monotonic_s()
+                candidate = lane.candidates[decided.deployment]
+                ticket = candidate.begin(now_s)
+                if not ticket:
+                    tried.append(Attempt(candidate.name, FULL))
+                    continue
+                if tried:
+                    lane.tally.go_on(candidate.name, tried)
+                try:
+                    return await self._attempt(candidate, ticket, deadline, now_s)
+                except LLMOpsError as raised:
+                    error = raised
+        finally:
+            del error  # its traceback holds this frame
 
     async def _attempt(self, candidate: Candidate, ticket: int, deadline: Deadline | None, began_s: float) -> Reply:
         """One attempt; its failure is noted in ``tried`` and raised."""

@@ -60,7 +60,7 @@ class Exchange:
         try:
             while not self._headers_done:
                 if self._error is not None:
-                    raise self._error
+                    raise self._error.again()
                 await self._news()
         except BaseException:
             self.close()
@@ -79,7 +79,7 @@ class Exchange:
                     self._connection.resume()
                 return data
             if self._error is not None:
-                raise self._error
+                raise self._error.again()
             if self._complete:
                 return b""
             await self._news()
@@ -186,7 +186,7 @@ class Exchange:
     def fail(self, error: UpstreamError) -> None:
         """End with ``error``, unless complete already; what has arrived before stays readable."""
         if not self._complete and self._error is None:
-            self._error = error
+            self._error = error.again()
             self._connection.ticker.remove(self)
         self.wake()
 
@@ -278,6 +278,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._on_lost(self)
+        del self._parser  # it holds our methods, and so us
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return

@@ -39,7 +39,7 @@ class UpstreamStream:
                 raise UpstreamBroken(f"a stream was asked for and the upstream sent {kind.decode('latin-1')!r}")
             while not (self._tap.has_content or self._tap.finished):
                 if self._failure is not None:
-                    raise self._failure
+                    raise self._failure.again()
                 chunk = await self._exchange.chunk()
                 if not chunk:
                     raise UpstreamBroken("the upstream's stream ended before its first content")
@@ -61,7 +61,7 @@ class UpstreamStream:
                     return ready
             if self._failure is not None:
                 self._exchange.close()
-                raise self._failure
+                raise self._failure.again()
             if self._ended:
                 raise StopAsyncIteration
             chunk = await self._next_chunk()
@@ -86,7 +86,7 @@ class UpstreamStream:
                 return
             error.message = self._mask(error.message)
             error.args = (error.message,)
-            self._failure = error
+            self._failure = error.again()
 
     async def _next_chunk(self) -> bytes:
         if not self._tap.finished:
