@@ -284,7 +284,7 @@ async def test_nothing_is_left_after_mixed_work() -> None:
             case _:
                 await wire.answer(200, b"{}")
 
-    async with Upstream(mixed) as upstream, road(Timeouts(first_byte_s=0.1)) as transport:
+    async with Upstream(mixed) as upstream, road(Timeouts(first_byte_s=0.5)) as transport:
         before = len(asyncio.all_tasks())
         results = await asyncio.gather(*[fetch(transport, upstream) for _ in range(100)], return_exceptions=True)
         assert {type(result) for result in results} == {bytes, UpstreamBroken, UpstreamTimeout}
