@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ....store.database import Database
@@ -66,6 +66,12 @@ class AssessmentRepository:
                     connection.execute(adding.on_conflict_do_update(index_elements=["tenant", "id"], set_=new))
         if self._on_stored is not None:
             self._on_stored(unique)
+
+    def remove(self, tenant: str, ids: Sequence[str]) -> None:
+        """Remove these. What was exported already stays where it is: other tools are not told."""
+        with self._database.write(SUBJECT) as connection:
+            mine = (assessments.c.tenant == tenant, assessments.c.id.in_(list(ids)))
+            connection.execute(delete(assessments).where(*mine))
 
     def find(self, wanted: Wanted, limit: int, before: tuple[int, str, str] | None = None) -> list[Assessment]:
         """The newest first; ``before`` is time, tenant and id of the last one of the page before."""

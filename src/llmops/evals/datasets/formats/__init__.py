@@ -1,0 +1,1 @@
+"""Files of cases, one module a format; `registry` knows them by name."""
