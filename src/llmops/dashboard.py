@@ -1,0 +1,67 @@
+"""The dashboard: its pages and how Streamlit serves them.
+
+``streamlit run src/llmops/dashboard.py`` from a checkout, or ``llmops dashboard``. Streamlit reads this file twice: as
+a module, for ``app``, what it serves, and as a script, at every run of a page. Started by its path it stands in no
+package, so it says which one is its own. How a page is made is told in `viewing`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+if not __package__:
+    _HERE = Path(__file__).resolve().parent
+    # Streamlit puts this folder in front, where our types.py would be taken for Python's.
+    sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != _HERE]
+    if str(_HERE.parent) not in sys.path:
+        sys.path.insert(0, str(_HERE.parent))
+    __package__ = _HERE.name
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from .pages import overview
+from .viewing import frame
+from .viewing.feed import the_feed
+from .viewing.loopback import listens_alone
+from .viewing.sessions import SESSIONS
+from .viewing.shield import Shield
+from .viewing.sign_in import routes
+
+_ICON = Path(__file__).with_name("viewing") / "icon.svg"
+
+#: Group, file, title, icon, path. The first page is the one at ``/``.
+# fmt: off
+PAGES = (
+    ("Watch", overview, "Overview", ":material/monitoring:", "overview"),
+)
+# fmt: on
+
+
+def main() -> None:
+    """One run for one reader."""
+    st.set_page_config(page_title="LLMOps Lab", page_icon=str(_ICON), layout="wide")
+    st.logo(str(_ICON), size="medium")
+    groups: dict[str, list[st.Page]] = {}
+    for number, (group, module, title, icon, path) in enumerate(PAGES):
+        page = st.Page(_drawing(module), title=title, icon=icon, url_path=path, default=number == 0)
+        groups.setdefault(group, []).append(page)
+    st.navigation(groups, position="sidebar").run()
+
+
+def _drawing(module: ModuleType) -> Callable[[], None]:
+    def draw() -> None:
+        frame.show(module.render)
+
+    return draw
+
+
+if __name__ == "__main__":
+    main()
+else:
+    app = st.App(
+        Path(__file__).resolve(),
+        routes=routes(SESSIONS, lambda: the_feed(alone=listens_alone())),
+        middleware=[Middleware(Shield)],
+    )

@@ -1,0 +1,65 @@
+"""What is wrong now: alerts that fire, open breakers, objectives that burn, problems that the gateway names."""
+
+from typing import Any
+
+from ..viewing import figures
+from ..viewing.components import Mood, Trouble, link
+from ..viewing.view import View
+
+_MOST = 8
+
+
+def troubles(view: View) -> list[Trouble]:
+    """Worst first, so many at most; what cannot be asked for is a trouble of its own."""
+    found = [*_alerts(view), *_breakers(view), *_objectives(view), *_problems(view)]
+    if len(found) > _MOST:
+        found = [*found[: _MOST - 1], Trouble("warn", f"and {len(found) - _MOST + 1} more", to=link("alerts"))]
+    return found
+
+
+def _alerts(view: View) -> list[Trouble]:
+    answer = view.ask("/api/alerts", state="firing")
+    if answer.problem is not None:
+        return [Trouble("bad", "Not known", answer.problem.message)] if answer.problem.trouble != "missing" else []
+    return [
+        Trouble(
+            "bad" if alert["severity"] in ("page", "critical") else "warn",
+            alert["rule"],
+            alert.get("detail") or ", ".join(f"{name}={value}" for name, value in alert["labels"].items()),
+            link("alerts", rule=alert["rule"]),
+        )
+        for alert in answer.value
+    ]
+
+
+def _breakers(view: View) -> list[Trouble]:
+    return [
+        Trouble(
+            "bad" if each["breaker"]["state"] == "open" else "warn",
+            f"{each['name']} is {'out' if each['breaker']['state'] == 'open' else 'on trial'}",
+            each["breaker"]["reason"],
+            link("reliability"),
+        )
+        for each in view.ask("/api/deployments").value or ()
+        if each["breaker"]["state"] != "closed"
+    ]
+
+
+def _objectives(view: View) -> list[Trouble]:
+    found = [each for each in view.ask("/api/slos").value or () if each["state"] in ("ticket", "page", "exhausted")]
+    return [_objective(each) for each in found]
+
+
+def _objective(standing: dict[str, Any]) -> Trouble:
+    budget, state = standing["budget"], standing["state"]
+    what = "no error budget is left" if state == "exhausted" else "burns its error budget"
+    left = f"{figures.share(max(0.0, budget['left'] / budget['allowed']))} left" if budget["allowed"] else ""
+    mood: Mood = "warn" if state == "ticket" else "bad"
+    return Trouble(mood, f"{standing['name']}: {what}", left, link("reliability"))
+
+
+def _problems(view: View) -> list[Trouble]:
+    if view.reader.tenant is not None:
+        return []  # the operator's business
+    health = view.ask("/health").value or {}
+    return [Trouble("warn", "Gateway", problem, link("reliability")) for problem in health.get("problems", ())]
