@@ -9,16 +9,25 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-trace-reads bench-overview bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve demo test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals test-ray bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-serve: $(RUN) ## start the gateway, by default with the mock provider (ARGS="--port 9000")
-	@exec $(BIN)/llmops serve $(ARGS)
+serve: $(RUN) ## start the gateway, by default with the mock provider, and the dashboard (ARGS="--port 9000", SERVE_DASHBOARD=0)
+	@exec $(BIN)/llmops serve $(if $(filter 0,$(SERVE_DASHBOARD)),--no-dashboard,--dashboard) $(ARGS)
+
+demo: $(RUN) ## play an hour of traffic within a minute and look at it (ARGS="--minutes 10")
+	@exec $(BIN)/llmops demo $(ARGS)
 
 test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-ray: $(DEV) ## run evals on a real local Ray cluster, in an environment of its own
+	@test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
+	@.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check "ray>=2.40" pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis
+	PYTHONPATH=src:. .venv-ray/bin/python -m pytest tests/evals/test_cluster.py $(ARGS)
 
 soak: $(DEV) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600 $(ARGS)
@@ -75,11 +84,17 @@ bench-semantic: $(DEV) ## measure the semantic cache's look-up, and its hits on 
 bench-traces: $(DEV) ## measure how fast spans come in and are stored (BENCH_PHOENIX_VENV=… beside Phoenix)
 	$(BIN)/python -m benchmarks.traces $(ARGS)
 
+bench-tracing: $(DEV) ## measure what tracing and an export cost the gateway (ARGS="--rounds 3")
+	$(BIN)/python -m benchmarks.tracing $(ARGS)
+
 bench-trace-reads: $(DEV) ## measure finding and opening traces among a million calls (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.trace_reads $(ARGS)
 
 bench-overview: $(DEV) ## measure the overview with a million calls and ten times as many (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.overview $(ARGS)
+
+bench-evals: $(DEV) ## measure the eval engine beside its peers (BENCH_INSPECT_VENV=… BENCH_PROMPTFOO=…)
+	$(BIN)/python -m benchmarks.evals $(ARGS)
 
 bench-setup: $(DEV) ## install what the benchmark compares with
 	$(BIN)/python -m benchmarks.setup
@@ -105,7 +120,7 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/uv pip compile $(LOCKING) --group interop -o requirements-interop.txt
 
 clean: ## remove the environment, caches, builds and the eval report; logs stay
-	rm -rf $(VENV) .venv-interop .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json
+	rm -rf $(VENV) .venv-interop .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmark dist build evals/report.json evals/results
 	find src tests evals benchmarks docs examples .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

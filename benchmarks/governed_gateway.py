@@ -8,6 +8,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,24 @@ RECONCILE_S = 600
 
 class Governed:
     """One gateway. ``ruled`` is everything but Redis; with a ``redis_url`` the counts are there; ``resilient`` is as
-    shipped."""
+    shipped; ``more`` are further sections of the configuration."""
 
     def __init__(
-        self, name: str, *, keyed: bool = True, ruled: bool = True, redis_url: str | None = None, resilient: bool = True
+        self,
+        name: str,
+        *,
+        keyed: bool = True,
+        ruled: bool = True,
+        redis_url: str | None = None,
+        resilient: bool = True,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.ruled = ruled
         self._keyed = keyed
         self._redis_url = redis_url
         self._resilient = resilient
+        self._more = dict(more or {})
         self._config = Path()
         self._admin_key = ""
 
@@ -59,7 +68,13 @@ class Governed:
 
     def reconcile(self) -> dict[str, Any]:
         """What ``llmops reconcile`` says while the gateway runs; `ReconcileFailed` when it says nothing."""
-        command = [sys.executable, "-m", "llmops", "reconcile", "--json", "--config", str(self._config)]
+        found: dict[str, Any] = self.asked("reconcile")
+        return found
+
+    def asked(self, *words: str) -> Any:
+        """What a command of the shell says, with ``--json``; `ReconcileFailed` when it says nothing."""
+        shown = " ".join(words)
+        command = [sys.executable, "-m", "llmops", *words, "--json", "--config", str(self._config)]
         environment = self._environment() | {"LLMOPS_ADMIN_KEY": self._admin_key}
         prefix = ["env", *(f"{name}={value}" for name, value in environment.items())]
         try:
@@ -67,12 +82,11 @@ class Governed:
                 [*prefix, *command], cwd=self._config.parent, capture_output=True, text=True, timeout=RECONCILE_S,
                 check=False,
             )  # fmt: skip
-            found: dict[str, Any] = json.loads(done.stdout)
+            return json.loads(done.stdout)
         except subprocess.TimeoutExpired as exc:
-            raise ReconcileFailed(f"{self.name}: llmops reconcile takes longer than {RECONCILE_S} s") from exc
+            raise ReconcileFailed(f"{self.name}: llmops {shown} takes longer than {RECONCILE_S} s") from exc
         except ValueError as exc:
-            raise ReconcileFailed(f"{self.name}: llmops reconcile: {done.stderr[-500:]}") from exc
-        return found
+            raise ReconcileFailed(f"{self.name}: llmops {shown}: {done.stderr[-500:]}") from exc
 
     def settings(self, folder: Path, upstream_port: int) -> dict[str, Any]:
         """The configuration, as it is written into ``folder``."""
@@ -88,6 +102,7 @@ class Governed:
             "resilience": {"enabled": self._resilient},
             "database": {"url": f"sqlite:///{folder / 'llmops.db'}"},
             "log": {"dir": str(folder / "logs")},
+            **self._more,
         }
 
     def _start(self, folder: Path, port: int, upstream_port: int) -> Launch:

@@ -55,6 +55,16 @@ PROXY = """
 """
 
 
+COLLECTOR = """
+  server {{
+    listen {host}:{port} backlog=4096;
+    client_max_body_size 100m;
+    default_type application/x-protobuf;
+    location / {{ return 200 ''; }}
+  }}
+"""
+
+
 def installed() -> bool:
     return shutil.which("nginx") is not None
 
@@ -65,6 +75,11 @@ def upstream_command(folder: Path, port: int) -> list[str]:
         host=HOST, port=port, answer=ANSWER.decode(), models=MODELS.decode(), server_info=SERVER_INFO.decode()
     )
     return _command(folder, "nginx-upstream", body)
+
+
+def collector_command(folder: Path, port: int) -> list[str]:
+    """Write the configuration of a collector that takes all spans and keeps none; return the command that runs it."""
+    return _command(folder, "nginx-collector", COLLECTOR.format(host=HOST, port=port))
 
 
 def proxy_command(folder: Path, port: int, upstream_port: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -16,6 +17,7 @@ from llmops.alert_settings import AlertRuleSettings, ReceiverSettings
 from llmops.cli.root import app
 from llmops.config import CONTRACT_VARIABLES, DEFAULT_FILE, ENV_PREFIX, FILE_VARIABLE
 from llmops.dialects.registry import DIALECTS
+from llmops.evals.scorers.registry import SCORERS, Family, Setting, settings_of
 from llmops.export_settings import ExportSettings
 from llmops.jwt_settings import JwtIssuerSettings
 from llmops.last_resort_settings import LastResortSettings
@@ -319,6 +321,63 @@ def _labels(definition: Definition) -> str:
     return ", ".join(f"`{label}`" for label in definition.labels)
 
 
+# --- scorers ----------------------------------------------------------------------------------------------------
+
+_FAMILIES: Mapping[Family, str] = {
+    "text": "The answer's words",
+    "call": "What the call took",
+    "safety": "Refusals, abuse, personal data: by rules, which are crude",
+    "tools": "Tool calls",
+    "retrieval": "Rankings",
+    "rag": "Answers against what was looked up",
+    "judge": "A model's opinion",
+}
+_SCORERS_TEXT = (
+    "What a run can judge answers by, each with its settings. A case's `reference` is what is right (a text, a list "
+    "of texts that all are, a number), or an object of several such things: `answer`, `relevant` (ids, or id: relevance), "
+    "`contexts` (texts), `tool_calls` (`name`, `arguments`). A case that lacks what a scorer needs is an error with the "
+    "code `no_reference`, not a 0; what cannot be measured has no value and a note. *Needs* is what has to be handed "
+    "in beside the settings; see [judge with models](../how-to/judge-with-models.md)."
+)
+
+
+def scorers_page() -> str:
+    parts = [NOTE.format(source="`src/llmops/evals/scorers/`") + "# Scorers", _SCORERS_TEXT]
+    for family, title in _FAMILIES.items():
+        parts.append(f"## {title}")
+        for name, entry in SCORERS.items():
+            if entry.family == family:
+                needs = f" Needs: {' and '.join(entry.needs)}." if entry.needs else ""
+                parts += [f"### `{name}`", f"{entry.description}{needs}"]
+                rows = [_setting_row(setting) for setting in settings_of(entry.kind)]
+                if rows:
+                    parts.append(_markdown(["setting", "type", "default", "meaning"], rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _setting_row(setting: Setting) -> list[str]:
+    default = "**required**" if setting.default is MISSING else _scorer_default(setting.default)
+    return [f"`{setting.name}`", _scorer_kind(setting.plain_kind), default, setting.description]
+
+
+def _scorer_kind(kind: Any) -> str:
+    if get_origin(kind) is tuple:
+        return f"list of {_scorer_kind(get_args(kind)[0])}"
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_scorer_kind(each) for each in get_args(kind) if each is not type(None))
+    if get_origin(kind) is dict:
+        return "mapping"
+    return _kind(kind)
+
+
+def _scorer_default(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(f"`{each}`" for each in value)
+    return "" if isinstance(value, dict) else _default(value)
+
+
 # --- all of them ------------------------------------------------------------------------------------------------
 
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -327,6 +386,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "span-conventions.md": conventions_page,
+    "scorers.md": scorers_page,
 }
 
 

@@ -190,7 +190,16 @@ def _unknown_variables() -> list[str]:
 
 
 #: Read elsewhere: where the workers of one server meet, the pepper of the keys' digests, and a command's own key.
-_OTHER_VARIABLES = frozenset({"LLMOPS_WORKERS_DIR", "LLMOPS_KEY_PEPPER", "LLMOPS_ADMIN_KEY", *CONTRACT_VARIABLES})
+_OTHER_VARIABLES = frozenset(
+    {
+        "LLMOPS_WORKERS_DIR",
+        "LLMOPS_KEY_PEPPER",
+        "LLMOPS_ADMIN_KEY",
+        "LLMOPS_GATEWAY_URL",
+        "LLMOPS_DASHBOARD_KEY",
+        *CONTRACT_VARIABLES,
+    }
+)
 
 
 def _suggest(word: str, known: Any) -> str:

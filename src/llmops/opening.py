@@ -57,6 +57,15 @@ def open_identity(settings: Settings, clock: Clock | None = None) -> IdentityDir
     )
 
 
+def has_database(settings: Settings) -> bool:
+    """Whether there may be something to read; makes nothing."""
+    database = Database(settings.database.url)
+    try:
+        return database.exists
+    finally:
+        database.close()
+
+
 def open_pepper(settings: Settings, folder: Path | None) -> bytes:
     try:
         return load_pepper(folder or settings.log.dir.parent)

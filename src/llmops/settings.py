@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from .alert_settings import AlertSettings
 from .cache_settings import CacheSettings
+from .eval_settings import EvalSettings
 from .export_settings import ExportSettings
 from .history_settings import HistorySettings
 from .jwt_settings import JwtIssuerSettings
@@ -178,7 +179,15 @@ class MockSettings(_Section):
     tokens_per_second: float = Field(0.0, ge=0, description="Speed after that; 0: all at once.")
     error_rate: float = Field(0.0, ge=0, le=1, description="Share of calls that fail.")
     reply: str | None = Field(None, description="A fixed text instead of a made-up one.")
-    words: int = Field(24, ge=1, le=100_000, description="Length of a made-up text.")
+    words: int = Field(
+        24, ge=1, le=100_000, description="Length of a made-up text whose request does not ask for `about N words`."
+    )
+    spread: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="How much `latency_ms` scatters: the sigma of a log-normal around it; 0: not at all.",
+    )
 
 
 class DeploymentSettings(_Section):
@@ -280,6 +289,7 @@ class Settings(_Section):
     log: LogSettings = LogSettings()
     traces: TraceSettings = TraceSettings()
     alerts: AlertSettings = AlertSettings()
+    evals: EvalSettings = EvalSettings()
     history: HistorySettings = HistorySettings()
     exports: list[ExportSettings] = Field([], max_length=20, description="Other tools that get traces and scores.")
     slos: list[SLOSettings] = Field([], max_length=100, description="Objectives (SLOs), each with an error budget.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from . import hang_ups, kill, kill_workers, outages, processes, sigterm
+from . import hang_ups, kill, kill_workers, outages, processes, sigterm, traces
 from .scene import Options
 
 SCENARIOS: dict[str, Callable[[Options], Awaitable[None]]] = {
@@ -17,4 +17,7 @@ SCENARIOS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "redis-lost": outages.redis_lost,
     "redis-lost-open": outages.redis_lost_open,
     "processes": processes.processes,
+    "traces-kill": traces.traces_kill,
+    "traces-disk": traces.traces_disk,
+    "traces-collector": traces.traces_collector,
 }

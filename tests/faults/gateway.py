@@ -124,6 +124,12 @@ class GatewayProcess:
             os.kill(pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def kill_alone(self) -> None:
+        """As kill -9 does, of it and not of its children."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
     async def stop(self, limit_s: float = 20.0) -> int:
         """SIGTERM, and its exit status."""
         assert self._process is not None
@@ -148,6 +154,18 @@ class GatewayProcess:
     async def problems(self) -> list[str]:
         """What it says of itself at ``/health``."""
         return list((await self._read("/health"))["problems"])
+
+    async def read(self, path: str) -> Any:
+        """What it answers there."""
+        status, found = await self._get(path)
+        assert status == 200, found
+        return json.loads(found)
+
+    async def figure(self, name: str) -> float:
+        """A metric, summed over its labels."""
+        _, text = await self._get("/metrics")
+        lines = text.decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((name + " ", name + "{")))
 
     def resident_mib(self) -> float:
         fields = Path(f"/proc/{self.pid}/status").read_text().split("VmRSS:")[1]

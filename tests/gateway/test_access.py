@@ -36,6 +36,7 @@ LEAST: dict[str, str | None] = {
     "GET /v1/models": "any",
     "GET /metrics": "viewer",
     "GET /api/status": "viewer",
+    "GET /api/whoami": "viewer",
     "GET /api/models": "viewer",
     "GET /api/config": "admin",
     "GET /api/tenants": "viewer",
@@ -64,6 +65,20 @@ LEAST: dict[str, str | None] = {
         )
     },
     "GET /api/exports": "admin",
+    **{f"GET /api/datasets{what}": "viewer" for what in ("", "/{dataset}", "/{dataset}/cases", "/{dataset}/diff")},
+    "POST /api/datasets": "editor",
+    "DELETE /api/datasets/{dataset}": "editor",
+    **{f"{method} /api/datasets/{{dataset}}/labels/{{label}}": "editor" for method in ("PUT", "DELETE")},
+    **{f"GET /api/review/queues{what}": "viewer" for what in ("", "/{queue}", "/{queue}/items")},
+    **{
+        what: "editor"
+        for what in (
+            "POST /api/review/queues",
+            "DELETE /api/review/queues/{queue}",
+            *(f"POST /api/review/queues/{{queue}}/{what}" for what in ("items", "next", "undo")),
+            *(f"POST /api/review/queues/{{queue}}/items/{{item}}/{what}" for what in ("answer", "skip")),
+        )
+    },
     "DELETE /api/cache": "editor",
     "POST /api/silences": "editor",
     "DELETE /api/silences/{silence_id}": "editor",
@@ -88,6 +103,12 @@ BODIES: dict[str, Callable[[int], Any]] = {
     "POST /api/budgets": lambda _: {"usd": 1, "hard": False},
     "POST /api/silences": lambda _: {"matchers": {"rule": "none"}, "seconds": 60, "reason": "a test"},
     "POST /api/scores": lambda _: {"trace_id": "0" * 31 + "1", "name": "thumb", "value": 1},
+    "POST /api/datasets": lambda number: {"name": f"made-{number}", "cases": [{"input": "Hi"}]},
+    "PUT /api/datasets/{dataset}/labels/{label}": lambda _: {"version": "latest"},
+    "POST /api/review/queues": lambda number: {"name": f"made-{number}", "question": "q", "kind": "text"},
+    "POST /api/review/queues/{queue}/items": lambda _: {"items": [{"input": "Hi", "output": "Hello"}]},
+    "POST /api/review/queues/{queue}/items/{item}/answer": lambda _: {"answer": "good"},
+    **{f"POST /api/review/queues/{{queue}}/{what}": lambda _: {} for what in ("next", "undo", "items/{item}/skip")},
     "POST /v1/traces": lambda _: {"resourceSpans": []},
     "POST /v1/chat/completions": lambda _: CHAT,
     "POST /v1/responses": lambda _: {"model": "mock", "input": "Hi"},
@@ -95,7 +116,10 @@ BODIES: dict[str, Callable[[int], Any]] = {
     "POST /v1/messages/count_tokens": lambda _: {"model": "mock", "messages": USER},
     "POST /v1/embeddings": lambda _: {"model": "mock", "input": "Hi"},
 }
-MAKING = {f"POST /api/{what}" for what in ("tenants", "keys", "limits", "budgets", "silences", "scores")}
+MAKING = {
+    f"POST /api/{what}"
+    for what in ("tenants", "keys", "limits", "budgets", "silences", "scores", "datasets", "review/queues")
+}
 RANK = {"viewer": 1, "editor": 2, "admin": 3}
 HOLDERS = {
     "nobody": None,
@@ -218,7 +242,7 @@ def expected(route: str, holder: str) -> int:
         return 404
     if route == "DELETE /api/cache" and "stranger" in holder:
         return 403
-    if "{silence_id}" in route or "{trace_id}" in route:
+    if any(f"{{{name}}}" in route for name in ("silence_id", "trace_id", "dataset", "queue")):
         return 404
     return good
 
@@ -233,8 +257,10 @@ async def test_every_route_is_judged_for_every_credential(house: House) -> None:
         victim, _ = house.registry.create_key(name="victim", tenant="acme")
         method, path = route.split(" ")
         rule_id = house.add_rule("budget" if "budgets" in path else "limit") if "{rule_id}" in path else ""
-        path = path.format(key_id=victim.id, tenant_id="acme", rule_id=rule_id, silence_id="none", trace_id="0" * 32)
+        nothing = dict.fromkeys(("silence_id", "dataset", "label", "queue", "item"), "none")
+        path = path.format(key_id=victim.id, tenant_id="acme", rule_id=rule_id, trace_id="0" * 32, **nothing)
         path += "?tenant=acme" if route == "DELETE /api/cache" else ""
+        path += "?before=latest" if route.endswith("/diff") else ""
         body = BODIES[route](next(number)) if route in BODIES else None
         answer = await house.ask(holder, method, path, body)
         if answer.status != expected(route, holder):

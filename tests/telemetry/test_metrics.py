@@ -1,7 +1,5 @@
 """Metrics: the exposition parses, its numbers are those of the log, workers add up, labels stay bounded."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,23 +111,31 @@ def test_snapshots_add_up() -> None:
 
 def test_workers_meet_in_a_folder(tmp_path: Path) -> None:
     """Another worker that lives counts in full; one that has died keeps its counts and loses its load."""
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    alive = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        mine = WorkerMetrics(tmp_path / "workers")
-        for pid, count in ((dead.pid, 5), (alive.pid, 7)):
-            mine.publish(snapshot(count, in_flight=3))
-            (own,) = [path for path in (tmp_path / "workers").iterdir() if path.stem not in (str(dead.pid),)]
-            own.rename(own.with_stem(str(pid)))
-        mine.publish(snapshot(100))  # what is published of myself is not counted again
-        (tmp_path / "workers" / "1.metrics").write_bytes(b"damaged")
-        (tmp_path / "workers" / "2.draft").write_bytes(b"half")
-        found = samples(exposition(mine.together(snapshot(2, in_flight=1))))
-    finally:
-        alive.communicate(b"\n")
+    folder = tmp_path / "workers"
+    mine, other, dead = WorkerMetrics(folder), WorkerMetrics(folder), WorkerMetrics(folder)
+    dead.publish(lambda: snapshot(5, in_flight=3))
+    other.publish(lambda: snapshot(7, in_flight=3))
+    mine.publish(lambda: snapshot(100))  # what is published of myself is not counted again
+    (folder / "1.metrics").write_bytes(b"damaged")
+    (folder / "2.draft").write_bytes(b"half")
+    dead.close()
+    found = samples(exposition(mine.together(snapshot(2, in_flight=1))))
     assert found["llm_requests_total", labels()] == 14
     assert found["llm_requests_in_flight", ()] == 4
+    other.close()
+    mine.close()
+
+
+def test_a_process_with_the_id_of_a_dead_one_leaves_its_counts_alone(tmp_path: Path) -> None:
+    """All of these have this process's id."""
+    before = WorkerMetrics(tmp_path)
+    before.publish(lambda: snapshot(5, in_flight=3))
+    before.close()
+    after = WorkerMetrics(tmp_path)
+    after.publish(lambda: snapshot(1))
+    found = samples(exposition(after.together(snapshot(1))))
+    assert (found["llm_requests_total", labels()], found["llm_requests_in_flight", ()]) == (6, 0)
+    after.close()
 
 
 async def test_the_numbers_are_those_of_the_log(settings: Callable[..., Settings]) -> None:

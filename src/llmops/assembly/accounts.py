@@ -14,6 +14,7 @@ from ..spend.rule import Rule
 from ..spend.rule_directory import RuleDirectory
 from ..spend.usage.directory import UsageDirectory
 from ..spend.usage.seeder import Seeder
+from ..telemetry.figures import Figure
 from .service import Service, failing
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Accounts:
     def __init__(self, stack: Stack, identity: IdentityDirectory) -> None:
         self._stack = stack
         desk, clock = stack.parts.desk, stack.parts.clock
-        self.usage = UsageDirectory(identity.database, stack.parts.log.path)
+        self.usage = UsageDirectory(identity.database, stack.parts.log.path, lambda: stack.settings.traces.keeps_texts)
         self._ingester = self.usage.ingester()
         self.seeder = Seeder(lambda: desk.rules.rules, self.usage.sums, desk.counters, clock.now_s)
         if stack.parts.shared_counters is not None:
@@ -54,7 +55,11 @@ class Accounts:
     @property
     def services(self) -> list[Service]:
         housekeeping, rules, seeder = self._housekeeping, self.rules, self.seeder
-        figures = self._stack.parts.desk.figures
+        desk = self._stack.parts.desk
+
+        def figures() -> list[Figure]:
+            return [*desk.figures(), Figure("llmops_ledger_recovered_total", housekeeping.recovered)]
+
         return [
             Service(housekeeping.start, housekeeping.aclose, housekeeping.problems, figures),
             Service(

@@ -1,14 +1,20 @@
 """The gateway put together: HTTP around a `Stack`, and the services beside the calls in their order."""
 
+import asyncio
+import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..app import Stack
 from ..caching.census import cache_figures
+from ..clock import Clock
 from ..config import default_file, load_settings
 from ..dialects.registry import CONVERSATIONAL, DIALECTS
+from ..evals.datasets.repository.datasets import DatasetRepository
+from ..evals.review.desk import ReviewDesk
 from ..gateway.access import Access
 from ..gateway.application import Application
 from ..gateway.client_address import ClientAddress
@@ -36,10 +42,16 @@ from .spans import Spans
 from .watching import Watching
 
 WORKERS_DIR_VARIABLE = "LLMOPS_WORKERS_DIR"
+_PUBLISH_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 def build_gateway(
-    settings: Settings | None = None, *, file: Path | None = None, values: Mapping[str, Any] | None = None
+    settings: Settings | None = None,
+    *,
+    file: Path | None = None,
+    values: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
 ) -> Application:
     """The ASGI application over a `Stack`.
 
@@ -49,9 +61,9 @@ def build_gateway(
     values = values or {}
     file = file or default_file()
     settings = settings or load_settings(file, **values)
-    identity = open_identity(settings)
-    tokens = open_tokens(settings, identity.keyring)
-    stack = Stack(settings, keyring=identity.keyring, tokens=tokens)
+    identity = open_identity(settings, clock)
+    tokens = open_tokens(settings, identity.keyring, clock)
+    stack = Stack(settings, clock=clock, keyring=identity.keyring, tokens=tokens)
     parts, services = stack.parts, Services()
     overload = Overload(overload_rules(settings), parts.clock.monotonic_s())
     shedder = Shedder(overload, parts.luck, parts.metrics.shed)
@@ -87,6 +99,7 @@ def build_gateway(
         services.add(Service(tokens.start, tokens.aclose, tokens.problems))
     services.add(*accounts.followers, *watching.followers, *spans.followers, *_shared(stack))
     services.add(Service(metrics.share, stack.aclose, stack.degradations), *accounts.services)
+    services.add(Service(stop=metrics.aclose))
     services.add(Service(sampler.start, sampler.aclose, shedder.problems), Service(prober.start, prober.aclose))
     services.add(*spans.services, *watching.services)
 
@@ -130,10 +143,13 @@ def build_gateway(
             assessments=watching.assessments,
             exports=ExportRepository(identity.database),
             traces=TraceDirectory(identity.database, settings.traces.semconv),
+            datasets=DatasetRepository(identity.database),
+            review=ReviewDesk(identity.database, watching.assessments),
             alerts=watching.alerts,
             overview=watching.overview,
             slos=watching.slos,
             grace_s=settings.auth.rotation_grace_seconds,
+            now_s=parts.clock.now_s,
         ),
         openai_dialect=DIALECTS["chat"],
         anthropic_dialect=DIALECTS["messages"],
@@ -163,12 +179,34 @@ class _Metrics:
         self._stack = stack
         self._services = services
         folder = os.environ.get(WORKERS_DIR_VARIABLE)
-        self._workers = WorkerMetrics(Path(folder)) if folder is not None else None
+        self._folder = Path(folder) if folder is not None else None
+        self._workers: WorkerMetrics | None = None
+        self._publishing: asyncio.Task[None] | None = None
 
     async def share(self) -> None:
-        workers = self._workers
-        if workers is not None:
-            self._stack.parts.log.after_flush = lambda: workers.publish(self._snapshot())
+        """Publish after each batch of calls, and now and then: not all that is counted comes with a call."""
+        if self._folder is not None:
+            self._workers = workers = WorkerMetrics(self._folder)
+            self._stack.parts.log.after_flush = lambda: workers.publish(self._snapshot)
+            self._publishing = asyncio.get_running_loop().create_task(self._publish(workers))
+
+    async def aclose(self) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._publishing
+
+    async def _publish(self, workers: WorkerMetrics) -> None:
+        failing = False
+        while True:
+            await asyncio.sleep(_PUBLISH_EVERY_S)
+            try:
+                await asyncio.to_thread(workers.publish, self._snapshot)
+                failing = False
+            except OSError as exc:
+                if not failing:
+                    _log.error("the worker's metrics cannot be shared: %s", exc)
+                failing = True
 
     async def scrape(self) -> bytes:
         await self._stack.parts.log.flush()

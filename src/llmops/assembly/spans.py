@@ -1,6 +1,9 @@
 """Spans beside the calls: kept when they come in, written to the store by a process of its own, exported by another."""
 
 import asyncio
+from pathlib import Path
+
+import msgspec
 
 from ..app import Stack
 from ..gateway.access import Access
@@ -27,22 +30,13 @@ class Spans:
     """Over one stack. ``followers`` read the log and stop when it has been closed."""
 
     def __init__(self, stack: Stack, database: Database, access: Access, data_plane: DataPlane) -> None:
-        settings, traces = stack.settings, stack.settings.traces
-        limit_bytes = traces.spool_megabytes * 1_000_000
+        settings = stack.settings
         self._stack = stack
         self._tally = TraceTally()
-        self._spool = Spool(
-            settings.log.dir / _SPOOL_FOLDER,
-            limit_bytes=limit_bytes,
-            file_bytes=min(_SPOOL_FILE_BYTES, limit_bytes // 4),
-        )
-        orders = Orders(
-            database_url=settings.database.url,
-            folder=str(self._spool.folder),
-            retention_days=traces.retention_days,
-            max_bytes=int(traces.max_gigabytes * 1e9),
-            mask_after_days=traces.mask_after_days,
-        )
+        self._spool = Spool(settings.log.dir / _SPOOL_FOLDER, limit_bytes=0)
+        self._size_spool(settings)
+        self._database_url = settings.database.url
+        orders = _orders_of(settings, self._spool.folder)
         self._writer = WriterService(orders, self._tally, lambda: is_kept(database))
         self._exports = ExportService(lambda: self._export_orders(stack.settings), self._spool.folder)
         self.intake = TraceIntake(
@@ -61,8 +55,14 @@ class Spans:
 
     def reload(self, before: Settings) -> None:
         """The settings have changed from these."""
-        if self._stack.settings.exports != before.exports:
+        settings = self._stack.settings
+        if settings.exports != before.exports:
             self._exports.reload()
+        if settings.traces != before.traces:
+            self._size_spool(settings)
+            self._writer.reload(
+                msgspec.structs.replace(_orders_of(settings, self._spool.folder), database_url=self._database_url)
+            )
 
     @property
     def followers(self) -> list[Service]:
@@ -72,6 +72,12 @@ class Spans:
     @property
     def services(self) -> list[Service]:
         return [Service(self._writer.start, self._stop, self._writer.problems, self._figures)]
+
+    def _size_spool(self, settings: Settings) -> None:
+        traces, spool = settings.traces, self._spool
+        spool.limit_bytes = traces.spool_megabytes * 1_000_000
+        spool.file_bytes = min(_SPOOL_FILE_BYTES, spool.limit_bytes // 4)
+        spool.fsync = traces.spool_fsync
 
     def _export_orders(self, settings: Settings) -> ExportOrders | None:
         return orders_of(settings, self._stack.parts.log.path, self._spool.folder)
@@ -84,3 +90,15 @@ class Spans:
         await asyncio.to_thread(self.intake.close)
         self._spool.close()
         await self._writer.aclose()
+
+
+def _orders_of(settings: Settings, folder: Path) -> Orders:
+    traces = settings.traces
+    return Orders(
+        database_url=settings.database.url,
+        folder=str(folder),
+        retention_days=traces.retention_days,
+        max_bytes=int(traces.max_gigabytes * 1e9),
+        mask_after_days=traces.mask_after_days,
+        is_durable=traces.spool_fsync,
+    )

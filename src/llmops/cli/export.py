@@ -53,7 +53,7 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Send the same made-up traces to every tool under `exports` and compare: spans sent, accepted, attributes kept,
-    delay. Where a tool shows what it stored (this gateway, MLflow), it is read back."""
+    delay. Where a tool shows what it stored (this gateway, MLflow, Langfuse), it is read back."""
     with clean_errors():
         import os
 
@@ -61,12 +61,17 @@ def compare(
         from ..errors import ConfigError
         from ..telemetry.export.comparison import compare_tools
         from ..telemetry.export.destination import destinations_of
+        from .usage import progress_bar
 
         settings = load_settings(config)
         if not settings.exports:
             raise ConfigError(["exports: there are none to compare"])
         destinations = destinations_of(settings.exports, os.environ, settings.traces.semconv)
-        reports = [compare_tools(each, traces) for each in destinations]
+        reports = []
+        with progress_bar("asking the tools") as progress:
+            for each in destinations:
+                reports.append(compare_tools(each, traces))
+                progress(len(reports), len(destinations))
     if as_json:
         import msgspec
 
@@ -75,6 +80,10 @@ def compare(
         typer.echo(_markdown(reports))
     else:
         print_table(_HEAD, map(_cells, reports))
+        for report in reports:
+            if report.lost:
+                names = ", ".join(report.lost)
+                say(f"{report.name}: not kept, or under another name or with another value: {names}")
 
 
 _HEAD = ("tool", "kind", "sent", "accepted", "read back", "attributes kept", "answer", "delay", "said")

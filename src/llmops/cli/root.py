@@ -9,13 +9,18 @@ from . import (
     cache,
     cache_measure,
     config,
+    dashboard,
+    datasets_files,
+    demo,
     dev,
     doctor,
+    eval,
     export,
     keys,
     limits,
     monitoring,
     reconcile,
+    review,
     scores,
     serve,
     slo,
@@ -36,6 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("dashboard")(dashboard.dashboard)
+app.command("demo")(demo.demo)
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
@@ -50,6 +57,9 @@ app.add_typer(slo.app, name="slo")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(monitoring.app, name="monitoring")
 app.add_typer(scores.app, name="scores")
+app.add_typer(eval.app, name="eval")
+app.add_typer(datasets_files.app, name="datasets")
+app.add_typer(review.app, name="review")
 app.add_typer(export.app, name="export")
 app.command("reconcile")(reconcile.reconcile)
 app.command("doctor")(doctor.doctor)

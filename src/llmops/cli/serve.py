@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigError
+from . import dashboard_process
 from .output import ConfigOption, clean_errors, say
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def serve(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option("--dashboard/--no-dashboard", help="Also the dashboard, on port 8501. Default: SERVE_DASHBOARD."),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Start the gateway. Flags win over the environment, the environment over the file."""
@@ -37,11 +42,11 @@ def serve(
         file = config or default_file()
         settings = load_settings(file, **values)
         refuse_public_address(settings)
-        status = (
-            _serve_alone(settings, file, values)
-            if settings.server.workers == 1
-            else (_serve_workers(settings, file, values))
-        )
+        serve_it = _serve_alone if settings.server.workers == 1 else _serve_workers
+        is_wanted = dashboard_process.wanted(dashboard)
+        beside_it = dashboard_process.beside(reached(settings)) if is_wanted else nullcontext()
+        with beside_it as shown:
+            status = serve_it(settings, file, values, shown)
     raise typer.Exit(status)
 
 
@@ -76,7 +81,7 @@ def _has_admin_key(settings: "Settings") -> bool:
         identity.close()
 
 
-def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
+def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, Any], dashboard: str | None) -> int:
     from ..app import check
     from ..assembly import build_gateway
     from ..gateway.server import serve
@@ -87,11 +92,11 @@ def _serve_alone(settings: "Settings", file: Path | None, values: Mapping[str, A
     app = build_gateway(settings, file=file, values=values)
     operator_log.configure()
     with _noted(settings, file):
-        serve(app, bound, on_started=lambda: _announce(settings, file, names))
+        serve(app, bound, on_started=lambda: _announce(settings, file, names, dashboard))
     return 0
 
 
-def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str, Any]) -> int:
+def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str, Any], dashboard: str | None) -> int:
     from ..app import check
     from ..assembly import WORKERS_DIR_VARIABLE
     from ..gateway.server import bind
@@ -114,7 +119,7 @@ def _serve_workers(settings: "Settings", file: Path | None, values: Mapping[str,
             environment={WORKERS_DIR_VARIABLE: folder},
             address=(settings.server.host, settings.server.port),
         )
-        return asyncio.run(supervisor.run(lambda: _announce(settings, file, names)))
+        return asyncio.run(supervisor.run(lambda: _announce(settings, file, names, dashboard)))
 
 
 def _bind(settings: "Settings") -> socket.socket:
@@ -163,7 +168,13 @@ def url_of(settings: "Settings") -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
-def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None:
+def reached(settings: "Settings") -> str:
+    """Where a program on this machine finds it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def _announce(settings: "Settings", file: Path | None, names: list[str], dashboard: str | None = None) -> None:
     """Where it answers, which models it has and what to try next, on stderr."""
     from ..opening import LOG_NAME
     from ..version import __version__
@@ -177,6 +188,7 @@ def _announce(settings: "Settings", file: Path | None, names: list[str]) -> None
             [
                 f"LLMOps Lab {__version__} answers on {url}",
                 f"  models   {shown}",
+                *([f"  dashboard {dashboard}"] if dashboard else []),
                 *([f"  workers  {settings.server.workers}"] if settings.server.workers > 1 else []),
                 f"  log      {settings.log.dir / LOG_NAME}",
                 f"  config   {file or 'defaults and environment (no file)'}",

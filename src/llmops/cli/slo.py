@@ -39,7 +39,7 @@ def status(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
         settings = load_settings(config)
         identity = open_identity(settings)
         try:
-            catch_up(UsageDirectory(identity.database, open_log(settings).path))
+            catch_up(UsageDirectory(identity.database, open_log(settings).path, lambda: settings.traces.keeps_texts))
             overview = Overview(identity.database, time.time)
             scores = ScoreCounts(AssessmentCounts(identity.database))
             found = SLODirectory(overview, lambda: settings.slos, time.time, scores).standings()

@@ -116,7 +116,7 @@ def opened(config: Path | None) -> Iterator["TraceDirectory"]:
         settings = load_settings(config)
         identity = open_identity(settings)
         try:
-            catch_up(UsageDirectory(identity.database, open_log(settings).path))
+            catch_up(UsageDirectory(identity.database, open_log(settings).path, lambda: settings.traces.keeps_texts))
             yield TraceDirectory(identity.database, settings.traces.semconv)
         finally:
             identity.close()

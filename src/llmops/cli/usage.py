@@ -72,7 +72,7 @@ def opened(config: Path | None) -> Iterator["UsageDirectory"]:
         settings = load_settings(config)
         identity = open_identity(settings)
         try:
-            yield UsageDirectory(identity.database, open_log(settings).path)
+            yield UsageDirectory(identity.database, open_log(settings).path, lambda: settings.traces.keeps_texts)
         finally:
             identity.close()
 

@@ -2,7 +2,8 @@
 
 ASGI tells of a departure only to who waits in ``receive``. Most calls are over before that is worth a task of its own,
 so the watch begins after a tenth of a second. A client that does not take a piece of its stream for a minute is treated
-as gone.
+as gone. A caller that says ``x-llmops-on-disconnect: finish`` may leave: its call goes on to the end, and is recorded,
+charged and kept as if it had stayed.
 """
 
 import asyncio
@@ -17,10 +18,21 @@ _STALL_LIMIT_S = 60.0
 class ClientWatch:
     """Cancels the current task when the client is gone, and then says so by ``left``. Call ``stop`` at the end."""
 
-    __slots__ = ("_begun_s", "_loop", "_receive", "_sending_since_s", "_serving", "_ticker", "_waiting", "left")
+    __slots__ = (
+        "_begun_s",
+        "_loop",
+        "_may_leave",
+        "_receive",
+        "_sending_since_s",
+        "_serving",
+        "_ticker",
+        "_waiting",
+        "left",
+    )
 
-    def __init__(self, receive: Receive, ticker: Ticker) -> None:
+    def __init__(self, receive: Receive, ticker: Ticker, *, may_leave: bool = False) -> None:
         self.left = False
+        self._may_leave = may_leave
         self._receive = receive
         self._ticker = ticker
         self._loop = asyncio.get_running_loop()
@@ -45,11 +57,10 @@ class ClientWatch:
             self._waiting.cancel()
 
     def tick(self, now_s: float) -> None:
-        if self._waiting is None:
-            if now_s - self._begun_s >= _BEGIN_AFTER_S:
-                self._waiting = self._loop.create_task(self._wait())
-        elif self._sending_since_s is not None and now_s - self._sending_since_s >= _STALL_LIMIT_S:
+        if self._sending_since_s is not None and now_s - self._sending_since_s >= _STALL_LIMIT_S:
             self._leave()
+        elif self._waiting is None and not self._may_leave and now_s - self._begun_s >= _BEGIN_AFTER_S:
+            self._waiting = self._loop.create_task(self._wait())
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

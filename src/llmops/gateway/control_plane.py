@@ -5,6 +5,7 @@ smaller. Every route names the least role that may use it; one that does not is 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,8 @@ from .intake import read_body
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from ..evals.datasets.repository.datasets import DatasetRepository
+    from ..evals.review.desk import ReviewDesk
     from ..monitoring.alerts.directory import AlertDirectory
     from ..telemetry.assessments.repository.assessments import AssessmentRepository
     from ..telemetry.export.repository.exports import ExportRepository
@@ -58,7 +61,10 @@ class ControlPlane:
         assessments: "AssessmentRepository | None" = None,
         exports: "ExportRepository | None" = None,
         traces: "TraceDirectory | None" = None,
+        datasets: "DatasetRepository | None" = None,
+        review: "ReviewDesk | None" = None,
         grace_s: float,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._inventory = inventory
         self._access = access
@@ -73,7 +79,10 @@ class ControlPlane:
         self._assessments = assessments
         self._exports = exports
         self._traces = traces
+        self._datasets = datasets
+        self._review = review
         self._grace_s = grace_s
+        self._now_s = now_s
         self._app: FastAPI | None = None
         self._building = asyncio.Lock()
 
@@ -106,7 +115,10 @@ class ControlPlane:
             assessments=self._assessments,
             exports=self._exports,
             traces=self._traces,
+            datasets=self._datasets,
+            review=self._review,
             grace_s=self._grace_s,
+            now_s=self._now_s,
         )
 
 

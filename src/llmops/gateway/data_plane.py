@@ -199,7 +199,7 @@ class DataPlane:
         return call
 
     async def _answer(self, call: Call, dialect: ClientDialect, arrival: Arrival, receive: Receive, send: Send) -> None:
-        watch = ClientWatch(receive, self._ticker)
+        watch = ClientWatch(receive, self._ticker, may_leave=call.outlives_client)
         try:
             try:
                 reply = await self.handler(call)
@@ -249,7 +249,7 @@ def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
     if call.dropped:
         headers.append((b"x-llmops-dropped", _header_value(", ".join(call.dropped))))
     if reply.cache is not None:
-        headers += cache_headers(reply.cache)
+        headers += cache_headers(reply.cache, call.cache_namespace)
     if call.degraded is not None:
         headers.append((b"x-llmops-degraded", _header_value(call.degraded)))
     if call.headroom is not None:

@@ -2,9 +2,10 @@
 
 Whose spans they are is decided by the key alone, never by what they say. The answer says truthfully how many cannot be
 taken and why (``partial_success``); errors are ``google.rpc.Status`` messages, as the protocol asks, in the encoding of
-the request. All work is done in one thread: unpacking and judging a large export would make calls wait.
+the request. All work is done in one thread: unpacking and judging a large export would make calls wait. What waits for
+that thread is bounded, and so is how much of it may be one tenant's; the spool has the same rule.
 
-Not covered: making rows of the spans (`telemetry.traces.writer`), and fairness between tenants while the spool is full.
+Not covered: making rows of the spans (`telemetry.traces.writer`).
 """
 
 import asyncio
@@ -28,7 +29,9 @@ from ..errors import (
     internal_error,
 )
 from ..identity.key import DEFAULT_TENANT
-from ..telemetry.traces.spool import Encoding
+from ..telemetry.traces.shares import fits
+from ..telemetry.traces.spool import SpoolFull
+from ..telemetry.traces.spool_frames import Encoding
 from ..telemetry.traces.tally import TraceTally
 from .access import Access
 from .asgi import JSON, Headers, Receive, Scope, Send, send_body
@@ -77,7 +80,8 @@ class TraceIntake:
         self._unpacked_limit_bytes = unpacked_limit_bytes
         self._clock = clock
         self._on_kept = on_kept
-        self._pending_bytes = 0
+        self._pending: dict[str, int] = {}
+        """Bytes that wait for the thread, by tenant."""
         self._thread: ThreadPoolExecutor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +93,10 @@ class TraceIntake:
             if encoding is None:
                 raise _unknown_type(headers)
             inspected = await self._take(key.tenant if key is not None else DEFAULT_TENANT, encoding, headers, receive)
+        except SpoolFull as full:
+            self._tally.refuse(full.reason)
+            await self._answer_error(Overloaded(str(full), retry_after_s=_DISK_RETRY_S), encoding, send)
+            return
         except LLMOpsError as error:
             await self._refuse(error, encoding, send)
             if isinstance(error, BodyTooLarge):
@@ -118,9 +126,8 @@ class TraceIntake:
             )
         plain = {**headers, b"content-encoding": b"identity"}
         body = await read_body(plain, receive, self._limits().body_limit_bytes)
-        if self._pending_bytes + len(body) > _PENDING_BYTES:
-            raise Overloaded("too many exports of spans arrive at once; try again", retry_after_s=_BUSY_RETRY_S)
-        self._pending_bytes += len(body)
+        self._check_pending(tenant, len(body))
+        self._pending[tenant] = self._pending.get(tenant, 0) + len(body)
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="trace-intake")
         try:
@@ -128,7 +135,18 @@ class TraceIntake:
                 self._thread, self._keep, tenant, encoding, coding, body
             )
         finally:
-            self._pending_bytes -= len(body)
+            left = self._pending.pop(tenant, 0) - len(body)
+            if left > 0:
+                self._pending[tenant] = left
+
+    def _check_pending(self, tenant: str, size: int) -> None:
+        total, own = sum(self._pending.values()), self._pending.get(tenant, 0)
+        if total + size > _PENDING_BYTES:
+            raise Overloaded("too many exports of spans arrive at once; try again", retry_after_s=_BUSY_RETRY_S)
+        if own and not fits(_PENDING_BYTES, total, own, size):
+            raise Overloaded(
+                "too many exports of spans of this tenant arrive at once; try again", retry_after_s=_BUSY_RETRY_S
+            )
 
     def _keep(self, tenant: str, encoding: Encoding, coding: bytes, body: bytes) -> "Inspected":
         """Unpack, judge and write; in the thread."""
@@ -151,6 +169,10 @@ class TraceIntake:
 
     async def _refuse(self, error: LLMOpsError, encoding: Encoding | None, send: Send) -> None:
         self._tally.refuse(error.code)
+        await self._answer_error(error, encoding, send)
+
+    @staticmethod
+    async def _answer_error(error: LLMOpsError, encoding: Encoding | None, send: Send) -> None:
         headers: Headers = [_content_type(encoding or "json")]
         if error.retry_after_s is not None:
             headers.append((b"retry-after", str(ceil(error.retry_after_s)).encode()))

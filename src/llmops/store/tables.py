@@ -18,6 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -244,8 +245,8 @@ traces = Table(
     Index("ix_traces_started_us", "started_us"),
 )
 
-#: Captured text of spans and calls, to be searched. PostgreSQL has an index over its words (`ix_span_texts_words`),
-#: SQLite a table `span_texts_fts` that follows this one (`span_texts_indexed`: how far).
+#: Captured text of spans and calls, to be searched. PostgreSQL has their words here with an index
+#: (`ix_span_texts_words`), SQLite in a table `span_texts_fts` that follows this one (`span_texts_indexed`: how far).
 span_texts = Table(
     "span_texts",
     metadata,
@@ -255,6 +256,7 @@ span_texts = Table(
     Column("trace_id", String(32), nullable=False),
     Column("span_id", String(16), nullable=False),
     Column("text", Text, nullable=False),
+    Column("words", TSVECTOR().with_variant(Text(), "sqlite")),
     Index("ix_span_texts_day", "day"),
     Index("ix_span_texts_trace_id", "trace_id"),
     sqlite_autoincrement=True,
@@ -433,4 +435,183 @@ exports = Table(
     Column("positions", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("updated_at_s", Float, nullable=False),
+)
+
+#: Datasets of cases, and how far their versions are numbered.
+eval_datasets = Table(
+    "eval_datasets",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Index("uq_eval_datasets_tenant", "tenant", "name", unique=True),
+    sqlite_autoincrement=True,
+)
+
+#: Immutable versions, numbered by dataset. ``version`` is the content's hash; ``used`` counts decisions made with it.
+eval_dataset_versions = Table(
+    "eval_dataset_versions",
+    metadata,
+    Column("dataset_id", BigInteger, ForeignKey("eval_datasets.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", String(16), nullable=False),
+    Column("parent", String(16)),
+    Column("cases", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", String(256)),
+    Column("source", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("last_used_at_ms", BigInteger),
+    Index("uq_eval_dataset_versions_dataset_id", "dataset_id", "version", unique=True),
+)
+
+#: A case as it was from one version's number on (``since``) until it changed or went (``until``, excluded; NULL: it is
+#: still there). ``digest`` is that of ``body``, its canonical JSON: a version stores only what it changes.
+eval_cases = Table(
+    "eval_cases",
+    metadata,
+    Column("dataset_id", BigInteger, ForeignKey("eval_datasets.id"), primary_key=True),
+    Column("case_id", String(256).with_variant(String(256, collation="C"), "postgresql"), primary_key=True),
+    Column("since", Integer, primary_key=True, autoincrement=False),
+    Column("until", Integer),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+#: Movable names of versions.
+eval_dataset_labels = Table(
+    "eval_dataset_labels",
+    metadata,
+    Column("dataset_id", BigInteger, ForeignKey("eval_datasets.id"), primary_key=True),
+    Column("label", String(100), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("moved_at_ms", BigInteger, nullable=False),
+    Column("moved_by", String(256)),
+    Column("reason", Text, nullable=False),
+)
+
+#: What was done to datasets, by whom and why; it stays when they are removed.
+eval_dataset_events = Table(
+    "eval_dataset_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("dataset", String(100), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(256)),
+    Column("change", String(40), nullable=False),
+    Column("version", String(16)),
+    Column("before", String(16)),
+    Column("reason", Text, nullable=False),
+    Index("ix_eval_dataset_events_tenant", "tenant", "dataset"),
+    sqlite_autoincrement=True,
+)
+
+#: What people are asked to judge. ``question`` is an `evals.review.question.Question`.
+review_queues = Table(
+    "review_queues",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("reviewers", Integer, nullable=False),
+    Column("lease_s", Float, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", String(256)),
+    Index("uq_review_queues_tenant", "tenant", "name", unique=True),
+)
+
+#: One input and output to be judged. ``id`` is made of what it is about, so that it is there once; ``place`` is its
+#: place in the queue; ``body`` is an `evals.review.item.Item`.
+review_items = Table(
+    "review_items",
+    metadata,
+    Column("queue_id", String(12), ForeignKey("review_queues.id"), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("trace_id", String(32)),
+    Column("agreed", Text),
+    Column("added_at_ms", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_review_items_queue_id", "queue_id", "state", "place"),
+)
+
+#: Who has an item (until when), has judged it, or has passed it over. ``answer`` is JSON, the whole of it is the
+#: assessment of that id.
+review_marks = Table(
+    "review_marks",
+    metadata,
+    Column("queue_id", String(12), primary_key=True),
+    Column("item_id", String(32), primary_key=True),
+    Column("reviewer", String(200), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger),
+    Column("settles", Boolean, nullable=False),
+    Column("answer", Text),
+    Column("assessment_id", String(64)),
+    Index("ix_review_marks_reviewer", "queue_id", "reviewer", "at_ms"),
+)
+
+#: Runs of evals. ``spec``, ``ending`` and ``summary`` are JSON of `evals.run.RunSpec`, `evals.journal.Ending` and
+#: `evals.summary.Summary`.
+eval_runs = Table(
+    "eval_runs",
+    metadata,
+    Column("run_id", String(100), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("dataset", String(256), nullable=False),
+    Column("dataset_version", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("code_revision", String(256)),
+    Column("spec", Text, nullable=False),
+    Column("ending", Text, nullable=False),
+    Column("summary", Text),
+    Index("ix_eval_runs_tenant", "tenant", "started_at_ms"),
+    Index("ix_eval_runs_dataset", "dataset", "started_at_ms"),
+)
+
+#: The figures of a run's metrics, beside what a trend is found by.
+eval_metrics = Table(
+    "eval_metrics",
+    metadata,
+    Column("run_id", String(100), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("dataset", String(256), nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("mean", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("units", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("unmeasured", BigInteger, nullable=False),
+    Index("ix_eval_metrics_dataset", "dataset", "name", "started_at_ms"),
+)
+
+#: The cells of a run. ``scores`` is JSON: by name the value, whether it passed, and the error's code.
+eval_results = Table(
+    "eval_results",
+    metadata,
+    Column("run_id", String(100), primary_key=True),
+    Column("case_id", String(256), primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("error", String(100)),
+    Column("scores", Text, nullable=False),
+    Column("latency_ms", Float),
+    Column("ttft_ms", Float),
+    Column("tokens_in", BigInteger),
+    Column("tokens_out", BigInteger),
+    Column("cost_nanousd", BigInteger),
+    Column("cached", Boolean, nullable=False),
+    Column("trace_id", String(32)),
+    sqlite_with_rowid=False,
 )

@@ -173,6 +173,11 @@ _RECORDS = (
     _gauge("llmops_log_records_waiting", "Records not on disk yet."),
     _gauge("llmops_ledger_open", "Calls whose cost is reserved and not settled."),
     _counter("llmops_ledger_unwritten_total", "Reservations that could not be written; a crash would lose them."),
+    _counter(
+        "llmops_ledger_recovered_total",
+        "Calls of a process that died, which were brought into the log afterwards.",
+        note="They are in no other metric.",
+    ),
     _gauge("llmops_ingest_behind_bytes", "Request log that is not in the database yet.", across="max"),
     _counter("llmops_ingest_calls_total", "Calls brought into the database."),
     _counter("llmops_ingest_unreadable_lines_total", "Lines of the request log that were no records."),

@@ -151,11 +151,11 @@ class RequestLog:
             self._make_lines()
         batch, count = b"".join(self._lines), self._lines_count
         self._lines, self._lines_count = [batch], count
-        error = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
+        error = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch, count)
         if error is None:
             del self._lines[0]  # what came in meanwhile stays
             self._lines_count -= count
-            self._note_written(count)
+            self._note_written()
         else:
             self._note_failure(error)
 
@@ -165,8 +165,7 @@ class RequestLog:
         captured = self._capture or item.call.capture
         return record_of(item, self._hash_key, redactor=self.redactor if captured else None)
 
-    def _note_written(self, count: int) -> None:
-        self.written += count
+    def _note_written(self) -> None:
         if self.failing is not None:
             _log.warning("the request log can be written again")
             self.failing = None
@@ -176,13 +175,14 @@ class RequestLog:
             _log.error("the request log %s cannot be written (%s); records wait in memory", self._file.path, error)
         self.failing = str(error)
 
-    def _write(self, batch: bytes) -> OSError | None:
+    def _write(self, batch: bytes, count: int) -> OSError | None:
         """In the background thread: append the batch, then whatever else belongs to a flush."""
         try:
             if batch:
                 self._file.append(batch, self._clock.now_s())
         except OSError as exc:
             return exc
+        self.written += count  # before the metrics are shared, which say it
         if self.after_flush is not None:
             self._call_after_flush(self.after_flush)
         return None

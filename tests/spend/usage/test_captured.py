@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from llmops.spend.usage.call_line import LineReader
 from llmops.spend.usage.captured import captured
+from llmops.spend.usage.ingestion import Ingestion
 from llmops.spend.usage.reconciliation import reconcile
 from llmops.spend.usage.repository.calls import CallRepository
 from llmops.spend.usage.repository.comparison import ComparisonRepository
@@ -16,7 +17,7 @@ from llmops.store.database import Database
 from llmops.store.tables import calls, span_days, span_texts
 from llmops.telemetry.record import MaskedMessage
 from llmops.telemetry.spans.call_timings import timings_of
-from tests.spend.usage.logs import LogFolder, ingest, line, stored
+from tests.spend.usage.logs import LogFolder, ingest, line, run, stored
 
 SAID = [MaskedMessage("system", "0" * 32, 2, "be kind"), MaskedMessage("user", "0" * 32, 2, '[{"text":"a zebra"}]')]
 FAILED = {"deployment": "d", "error_type": "e", "status": 503, "latency_ms": 1.5, "began_ms": 0.25}
@@ -75,6 +76,20 @@ def test_texts_are_stored_once_with_their_calls(tmp_path: Path, database: Databa
     assert [tuple(row) for row in texts] == [("acme", "2" * 16, "be kind\na zebra")], "nobody's are not kept"
     assert [row.spans for row in days] == [0] and days[0].bytes > 0
     assert stored(database) == [1, 2, 3]
+
+
+def test_where_texts_are_never_kept_the_database_gets_none(tmp_path: Path, database: Database) -> None:
+    log, keeps = LogFolder(tmp_path / "logs"), [False, True]
+    ingestion = Ingestion(log.path, CallRepository(database, lambda: keeps[0]))
+    for number in (1, 2):
+        log.append(line(number, messages_masked=SAID, span_id=str(number) * 16))
+        run(ingestion)
+        keeps.pop(0)
+        keeps.append(True)
+    ingestion.close()
+    with database.read() as connection:
+        assert connection.execute(select(span_texts.c.span_id)).scalars().all() == ["2" * 16]
+    assert stored(database) == [1, 2]
 
 
 def test_rows_of_an_earlier_version_are_no_difference(tmp_path: Path, database: Database) -> None:

@@ -10,10 +10,11 @@ import threading
 import time
 from base64 import b64encode
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -44,6 +45,10 @@ class Collector:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def show(self, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
+        """What a GET says; None: there is no such path. A plain collector shows nothing."""
+        return None
 
     @property
     def kept(self) -> Counter[str]:
@@ -84,6 +89,9 @@ class Langfuse(Collector):
 
     def __init__(self, public_key: str, secret_key: str) -> None:
         super().__init__()
+        self.keeps: Callable[[str], bool] = lambda _name: True
+        """Which attributes it keeps."""
+        self.version = 4
         self._credential = "Basic " + b64encode(f"{public_key}:{secret_key}".encode()).decode()
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -93,6 +101,24 @@ class Langfuse(Collector):
             return self._score(headers, json.loads(body))
         assert headers["x-langfuse-ingestion-version"] == "4"
         return super().take(path, headers, body)
+
+    def show(self, path: str, headers: dict[str, str]) -> dict[str, Any] | None:
+        """Observations: version 3 has the attributes in a mapping, version 4 under names of their own."""
+        asked, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
+        wanted = {4: "/api/public/v2/observations", 3: "/api/public/observations"}.get(self.version)
+        if headers.get("authorization") != self._credential or asked != wanted:
+            return None
+        return {
+            "data": [
+                {"id": span.span_id, "traceId": span.trace_id, "metadata": self._metadata(span)}
+                for span in self.spans
+                if [span.trace_id] == query["traceId"]
+            ]
+        }
+
+    def _metadata(self, span: Span) -> dict[str, Any]:
+        kept = {name: value for name, value in span.attributes.items() if self.keeps(name)}
+        return {"attributes": kept} if self.version == 3 else {f"attributes.{name}": kept[name] for name in kept}
 
     def _score(self, headers: dict[str, str], score: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         known = {
@@ -128,6 +154,14 @@ def listening(collector: Collector, port: int = 0) -> Iterator[Collector]:
             self.send_response(status)
             for name, value in {**more, "content-length": str(len(said))}.items():
                 self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        def do_GET(self) -> None:
+            shown = collector.show(self.path, {name.lower(): value for name, value in self.headers.items()})
+            said = json.dumps(shown).encode()
+            self.send_response(404 if shown is None else 200)
+            self.send_header("content-length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
 

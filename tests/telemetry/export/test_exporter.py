@@ -191,7 +191,7 @@ def test_files_of_spans_stay_until_every_export_has_read_them(lab: Lab) -> None:
         writer = SpoolReader(lab.folder)
         while (chunk := writer.next_chunk(10**6, writer.names())) is not None:
             writer.advance(chunk)
-        writer.remove_finished(writer.names())
+        writer.remove(writer.finished(writer.names()))
         assert len(lab.tidy(first, second)) > 1 and not writer.names(), "the writer has stored them"
         assert drain(second).spans.delivered == 400 == drain(first).spans.delivered
         assert lab.tidy(first, second) == []

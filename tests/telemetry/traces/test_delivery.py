@@ -181,3 +181,21 @@ def test_the_writer_ends_with_its_gateway(tmp_path: Path) -> None:
         assert server.wait() == 0
     assert writer is not None
     until(lambda: not Path(f"/proc/{writer}").exists(), "its end")
+
+
+def test_retention_follows_a_reload_in_the_running_writer(tmp_path: Path) -> None:
+    """The process that has stored the spans removes them, too: it is told, not started again."""
+    config = tmp_path / "gateway.yaml"
+    config.write_text("{}")
+    port = free_port()
+    with running(["-m", "llmops", "serve", "--port", str(port), "--config", "gateway.yaml"], tmp_path, port) as server:
+        assert post(server, many(10)) == 200
+        ask = ask_sqlite(tmp_path)
+        until(lambda: count(ask) == 10, "the spans")
+        writer = writer_of(server)
+        config.write_text("{traces: {max_gigabytes: 0.000001}}")
+        server.signal(signal.SIGHUP)
+        until(lambda: count(ask) == 0, "their end")
+        assert writer_of(server) == writer
+        removed = "llmops_spans_removed_total 10"
+        until(lambda: removed in str(server.get("/metrics")[1]), "their count")

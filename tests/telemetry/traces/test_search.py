@@ -176,7 +176,75 @@ def test_captured_words_find_calls_and_only_ones_own(shelf: Shelf) -> None:
 
     assert found("zebra", None) == [trace_of(2), trace_of(1)]
     assert found("ZEBRA Łódź", "acme") == [trace_of(1)]
+    assert found("lodz", "acme") == [], "ł is a letter of its own"
+    assert found("łodz", "acme") == found("the_zebra", "acme") == [trace_of(1)]
     assert found("another", "acme") == found("horse", None) == found("'\" OR 1=1 --", None) == []
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_calls_of_one_trace_are_one_line_on_all_pages_together(shelf: Shelf, order: Order, limit: int) -> None:
+    luck = random.Random(limit)
+    given = [
+        {"number": n, "trace": 1 + n % 7, "tenant": luck.choice(["acme", "other"]), "latency_ms": float(n * 37 % 50),
+         "cost_nanousd": 1 + n * 13 % 60, "session": luck.choice(["s", "t"]),
+         "at_us": NOW_US - n * 29 % 40 * 7_200_000_000}
+        for n in range(1, 41)
+    ]  # fmt: skip
+    shelf.calls(*given)
+    for wanted in (TraceFilter(), TraceFilter(tenant="acme"), TraceFilter(session="s"), TraceFilter(model="m")):
+        matching = [call for call in given if matches({"user": None, "model": "m", "release_id": None, **call}, wanted)]
+        first: dict[Any, Any] = {}
+        for call in matching:
+            key = call["tenant"], trace_of(call["trace"])
+            first[key] = max(first.get(key, 0), call[KEYS[order]])
+        found = all_pages(TraceSearch(shelf.database), wanted, order, limit)
+        assert sorted((item.tenant, item.trace_id) for item in found) == sorted(first)
+        places = [first[item.tenant, item.trace_id] for item in found]
+        assert places == sorted(places, reverse=True), "each in the place of its first call"
+
+
+def test_a_trace_that_goes_on_meanwhile_is_not_hidden(shelf: Shelf) -> None:
+    shelf.calls(*({"number": number} for number in range(1, 5)))
+    search = TraceSearch(shelf.database)
+    first = search.search(TraceFilter(), "newest", 2)
+    shelf.calls({"number": 50, "trace": 1})
+    second = search.search(TraceFilter(), "newest", 2, first.cursor)
+    assert [item.trace_id for item in second.items] == [trace_of(2), trace_of(1)]
+
+
+def test_a_trace_of_many_calls_takes_no_page_after_page(shelf: Shelf) -> None:
+    shelf.calls(*({"number": number, "trace": 1} for number in range(2, 1500)), {"number": 1, "trace": 9})
+    search = TraceSearch(shelf.database)
+    first = search.search(TraceFilter(), "newest", 1)
+    assert [item.calls for item in first.items] == [1498]
+    second = search.search(TraceFilter(), "newest", 1, first.cursor)
+    assert [item.trace_id for item in second.items] == [trace_of(9)]
+
+
+SAID = "ÉCOLE, naïve Straße—ΣΊΣΥΦΟΣ \uff21\uff22\uff23 foo_bar don't \u202ehidden\u202c Привет 東京 x" + "y" * 500
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["école", "Ecole", "e\u0301cole", "NAIVE", "strasse", "STRASSE σίσυφοσ", "Σισυφος", "abc", "foo bar", "foo_bar",
+     "don't", "hidden", "ПРИВЕТ", "東京", "X" + "Y" * 200],
+)  # fmt: skip
+def test_words_are_found_whatever_their_case_and_accents(shelf: Shelf, words: str) -> None:
+    """PostgreSQL's database has the locale C here, which knows no letters but ASCII's."""
+    shelf.calls({"number": 1}, {"number": 2})
+    with shelf.database.write("traces") as connection:
+        rows = [TextRow("2026-11-21", "acme", trace_of(n), f"{n + 2**40:016x}", said) for n, said in
+                [(1, SAID), (2, "nothing of it")]]  # fmt: skip
+        add_call_texts(connection, rows)
+    index = TextIndex(shelf.database)
+    index.index_some(100)
+    found = index.search(words, tenant="acme", limit=10)
+    assert [each.trace_id for each in found] == [trace_of(1)]
+    with shelf.database.write("traces") as connection:
+        index.remove(connection, [each.id for each in found])
+    assert index.search(words, tenant="acme", limit=10) == []
+    assert len(index.search("nothing", tenant="acme", limit=10)) == 1
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE calls; --", "%", "\0", "x" * 10_000, "\x1b[31m"])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llmops.errors import Overloaded
-from llmops.telemetry.traces.spool import HEAD, Spool, waiting_bytes
+from llmops.telemetry.traces.spool import Spool, SpoolFull, waiting_bytes
+from llmops.telemetry.traces.spool_frames import HEAD
 from llmops.telemetry.traces.spool_reader import Chunk, SpoolReader
 from tests.serving import ROOT, environment
 
@@ -43,10 +43,10 @@ def test_frames_come_back_in_order_over_several_files(tmp_path: Path) -> None:
     assert drained(reader) == []
     assert sum(reader.waiting(name) for name in reader.names()) == 0
     last = reader.names()[-1]
-    reader.remove_finished(reader.names())
+    reader.remove(reader.finished(reader.names()))
     assert reader.names() == [last], "its writer may go on"
     spool.close()
-    reader.remove_finished(reader.names())
+    reader.remove(reader.finished(reader.names()))
     assert reader.names() == []
 
 
@@ -68,11 +68,11 @@ def test_it_says_whose_they_are(tmp_path: Path) -> None:
 def test_a_full_spool_keeps_nothing_more(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit_bytes=1000, file_bytes=250)
     kept = 0
-    with pytest.raises(Overloaded) as refused:
-        for _ in range(100):
-            append(spool, b"z" * 100)
+    with pytest.raises(SpoolFull) as refused:
+        for number in range(100):
+            append(spool, b"z" * 100, tenant=f"t{number}")
             kept += 1
-    assert refused.value.retry_after_s is not None
+    assert refused.value.reason == "spool_full"
     assert 5 <= kept <= 9
     assert len(bodies(drained(SpoolReader(tmp_path)))) == kept
 
@@ -103,7 +103,7 @@ def test_a_torn_end_was_never_answered_for(tmp_path: Path, cut: int) -> None:
     chunks = drained(reader)
     assert (bodies(chunks), sum(chunk.damaged for chunk in chunks)) == ([b"whole"], 0)
     assert len(chunks[-1].notices) == 1
-    reader.remove_finished(reader.names())
+    reader.remove(reader.finished(reader.names()))
     assert reader.names() == []
 
 
@@ -162,3 +162,19 @@ def test_a_full_disk_leaves_no_half_frame(tmp_path: Path) -> None:
     assert [body[:5] for body in bodies(chunks)] == [b"xxxxx"] * int(done.stdout) + [b"again"]
     assert [chunk.notices for chunk in chunks if chunk.notices] == []
     assert waiting_bytes(tmp_path) > 0
+
+
+def test_a_frame_that_the_disk_refuses_to_sync_is_not_kept(tmp_path: Path) -> None:
+    """A power cut needs a machine; here are the calls that the promise is made of, and a disk that breaks it."""
+    spool = Spool(tmp_path, limit_bytes=10**6, fsync=True)
+    append(spool, b"one")
+    pipe, other = os.pipe()  # cannot be synced
+    file = os.dup(spool._fd)  # type: ignore[arg-type]
+    os.dup2(other, spool._fd)  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="Invalid"):
+        append(spool, b"two")
+    for each in (pipe, other, file):
+        os.close(each)
+    append(spool, b"three")
+    assert bodies(drained(SpoolReader(tmp_path))) == [b"one", b"three"]
+    assert len(list(tmp_path.glob("*.spool"))) == 2, "a file whose state nobody knows is not written to again"

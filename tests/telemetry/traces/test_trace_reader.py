@@ -4,14 +4,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from llmops.errors import InvalidRequest
 from llmops.store.database import Database
 from llmops.store.tables import spans
 from llmops.telemetry.spans.span import Span, SpanEvent
+from llmops.telemetry.traces.order import KnownOrders, Slot, SpanOrder
 from llmops.telemetry.traces.repository.trace_reader import TraceReader
-from llmops.telemetry.traces.view import TraceView
+from llmops.telemetry.traces.tree import placed
+from llmops.telemetry.traces.view import Outline, TraceView, summary
 from tests.telemetry.traces.shelf import NOW_US, Shelf, a_span, trace_of
 
 TIMINGS = {"read": 0.5, "auth": 0.5, "limits": 1.0, "upstream": 9.0}
@@ -69,6 +71,79 @@ def test_a_large_trace_opens_by_pages_and_nothing_is_lost_between_them(shelf: Sh
         if cursor is None:
             break
     assert len(set(seen)) == len(seen) and {f"{number:016x}" for number in range(1, 301)} <= set(seen)
+
+
+def pages(reader: TraceReader, tenant: str | None, limit: int = 400) -> list[str]:
+    """The spans of the trace, page by page."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        view = reader.read(trace_of(1), tenant, limit=limit, cursor=cursor)
+        assert view is not None
+        found += [f"{span.tenant} {span.span_id} {span.source} {span.name} {span.depth}" for span in view.page]
+        cursor = view.cursor
+        if cursor is None:
+            return found
+
+
+def test_a_large_trace_is_worked_out_once_and_anew_when_it_grows(shelf: Shelf) -> None:
+    """Its pages are the same as those of a reader that has never seen it, also of calls and of two tenants."""
+    shelf.spans(*(a_span(number, parent=number // 3 or None) for number in range(1, 1501)))
+    shelf.spans(*(a_span(number) for number in range(1, 100)), tenant="other")
+    shelf.calls({"number": 2000, "trace": 1, "parent_span_id": f"{7:016x}", "timings_ms": TIMINGS})
+    reader = TraceReader(shelf.database)
+    for tenant in ("acme", "other", None):
+        known = pages(reader, tenant)
+        assert known == pages(TraceReader(shelf.database), tenant, limit=5000)
+        assert len(set(known)) == len(known) == {"acme": 1504, "other": 99, None: 1603}[tenant]
+    order = reader._known.find(trace_of(1), None)
+    assert order is not None
+    pages(reader, None)
+    assert reader._known.find(trace_of(1), None) is order, "it has not been worked out again"
+    shelf.spans(a_span(5000, parent=1))
+    assert len(pages(reader, None)) == 1604
+    shelf.calls({"number": 2001, "trace": 1})
+    assert len(pages(reader, None)) > 1604
+    assert reader.read(trace_of(1), "nobody") is None
+
+
+def test_a_span_that_goes_between_two_pages_is_shown_as_gone(shelf: Shelf) -> None:
+    shelf.spans(*(a_span(number) for number in range(1, 1101)))
+    first = read(shelf, limit=1000)
+    with shelf.database.write("traces") as connection:
+        connection.execute(delete(spans).where(spans.c.span_id == f"{1050:016x}"))
+    rest = read(shelf, limit=1000, cursor=first.cursor)
+    assert len(rest.page) == 100
+    (gone,) = [span for span in rest.page if "llmops.unreadable" in span.attributes]
+    assert gone.span_id == f"{1050:016x}"
+
+
+def test_orders_take_a_bounded_room() -> None:
+    known, view = KnownOrders(room_bytes=100_000), an_empty_view()
+    for number in range(50):
+        slots = [Slot(f"{each:016x}", 0, None, 0, 1, 0, 10**6, 0) for each in range(500)]
+        known.put(f"trace-{number}", None, SpanOrder(slots, view, [], ["2026-11-21"], number))
+    kept = [number for number in range(50) if known.find(f"trace-{number}", None) is not None]
+    assert kept and kept[-1] == 49 and len(kept) < 10
+    slots = [Slot(f"{each:016x}", 0, None, 0, 1, 0, 10**6, 0) for each in range(50_000)]
+    known.put("huge", None, SpanOrder(slots, view, [], [], 1))
+    assert known.find("huge", None) is None and known.find("trace-49", None) is not None
+
+
+def an_empty_view() -> TraceView:
+    outline = Outline(
+        source="spans",
+        tenant="acme",
+        span_id="1",
+        parent_id=None,
+        started_us=0,
+        duration_us=1,
+        name="n",
+        kind="internal",
+        step="other",
+        status="ok",
+    )
+    return summary("t", [outline], placed([outline.node(0)]), [], 0)
 
 
 def test_what_is_too_many_is_counted(shelf: Shelf) -> None:

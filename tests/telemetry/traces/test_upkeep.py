@@ -127,6 +127,43 @@ def test_texts_are_masked_and_all_else_stays(house: House) -> None:
     assert not upkeep.step(NOW_S + 4 * DAY_S)
 
 
+def marked(house: House) -> list[bool]:
+    return [masked for (masked,) in house.all(select(span_days.c.masked).order_by(span_days.c.day))]
+
+
+def test_with_no_time_at_all_todays_texts_go_as_well(house: House) -> None:
+    upkeep = Upkeep(house.database, rules(mask_after_days=0))
+    done(house, upkeep, NOW_S + 4 * DAY_S)
+    assert (count(house, spans), count(house, span_texts), searchable(house)) == (50, 0, 0)
+    assert marked(house) == [True] * 5
+    [row] = house.all(select(spans.c.rest).where(spans.c.span_id == f"{41:016x}"))
+    assert SECRET not in str(unpack(row.rest).attributes)
+
+
+def test_other_rules_hold_at_the_next_step(house: House) -> None:
+    """Also for days that counted as masked under those before."""
+    now_s = NOW_S + 4 * DAY_S
+    upkeep = Upkeep(house.database, rules(mask_after_days=0))
+    done(house, upkeep, now_s)
+    upkeep.rules = rules(mask_after_days=2)
+    assert len(done(house, upkeep, now_s)) == 5
+    assert marked(house) == [True, True, False, False, False]
+    upkeep.rules = rules(retention_days=2)
+    assert done(house, upkeep, now_s) == ["23", "24", "25"]
+    upkeep.rules = rules(max_bytes=1)
+    assert done(house, upkeep, now_s) == []
+
+
+def test_a_day_that_goes_while_it_is_masked_leaves_the_next_one_whole(house: House) -> None:
+    """How far one day is masked says nothing of another."""
+    upkeep = Upkeep(house.database, rules(mask_after_days=1))
+    assert upkeep.step(NOW_S + 4 * DAY_S)
+    upkeep.rules = rules(mask_after_days=1, retention_days=4)
+    assert done(house, upkeep, NOW_S + 5 * DAY_S) == ["22", "23", "24", "25"]
+    texts = [unpack(rest).attributes["gen_ai.input.messages"] for (rest,) in house.all(select(spans.c.rest))]
+    assert texts.count(SECRET) == 10
+
+
 def test_nothing_to_do_without_a_database(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/none.db")
     assert not Upkeep(database, rules()).step(NOW_S)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from llmops.errors import StoreUnavailable
 from llmops.store.database import Database
@@ -49,6 +49,8 @@ class House:
         before = self._counts()
         while self.writer.step(1_000_000, NOW_S):
             pass
+        self.writer.changed()
+        self.writer.tidy(NOW_S)
         after = self._counts()
         return after[0] - before[0], after[1] - before[1], after[2] - before[2]
 
@@ -169,6 +171,47 @@ def test_a_finished_spool_leaves_nothing_behind(house: House) -> None:
     house.write()
     assert list(house.folder.glob("*.spool")) == []
     assert house.all(select(span_spools)) == []
+
+
+def test_a_file_stays_until_what_became_of_it_is_told(house: House) -> None:
+    """A process that dies before its report leaves the next one the numbers to tell."""
+    house.take(many(3), count=3)
+    house.spool.close()
+    while house.writer.step(1_000_000, NOW_S):
+        pass
+    house.writer.tidy(NOW_S)
+    assert len(list(house.folder.glob("*.spool"))) == 1
+    house.writer.close()
+    house.writer = Writer(house.folder, house.repository)
+    house.writer.step(1_000_000, NOW_S)
+    [counts] = house.writer.changed().values()
+    assert counts.stored == 3
+    house.writer.tidy(NOW_S)
+    assert list(house.folder.glob("*.spool")) == []
+
+
+def test_where_a_power_cut_must_be_survived_a_file_goes_only_when_the_database_is_on_the_disk(house: House) -> None:
+    """Somebody who reads keeps SQLite's log from going to the disk whole; a server needs no help."""
+    house.writer.is_durable = True
+    house.take(many(3), count=3)
+    house.spool.close()
+    with house.database.read() as reader:
+        reader.execute(select(spans.c.span_id)).all()
+        embedded = house.database.folder is not None
+        if not embedded:
+            reader.rollback()  # or a partition could not be made
+        else:
+            reader.exec_driver_sql("PRAGMA busy_timeout=0")
+            house.database.engine.dispose()  # connections that wait five seconds for others
+            event.listen(house.database.engine, "connect", _impatient)
+        assert house.write() == (3, 0, 0)
+        assert bool(list(house.folder.glob("*.spool"))) == embedded
+    house.write()
+    assert list(house.folder.glob("*.spool")) == []
+
+
+def _impatient(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA busy_timeout=0")
 
 
 def test_a_dead_database_loses_nothing(tmp_path: Path) -> None:

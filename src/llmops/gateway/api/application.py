@@ -1,5 +1,8 @@
 """The FastAPI application of the control plane: its routers, and its errors in the one shape of all ``/api``."""
 
+import time
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -8,6 +11,8 @@ from starlette.exceptions import HTTPException
 from ...caching.cache import Cache
 from ...dialects.openai_errors import error_object
 from ...errors import InvalidRequest, LLMOpsError, MethodNotAllowed, UnknownRoute, internal_error
+from ...evals.datasets.repository.datasets import DatasetRepository
+from ...evals.review.desk import ReviewDesk
 from ...identity.directory import IdentityDirectory
 from ...monitoring.alerts.directory import AlertDirectory
 from ...spend.rule_directory import RuleDirectory
@@ -21,13 +26,16 @@ from ..access import Access
 from ..control_plane import Inventory
 from . import alerts as alert_routes
 from . import cache as cache_routes
+from . import datasets as dataset_routes
 from . import exports as export_routes
 from . import inventory, keys, limits
 from . import overview as overview_routes
+from . import review as review_routes
 from . import scores as score_routes
 from . import slos as slo_routes
 from . import traces as trace_routes
 from . import usage as usage_routes
+from . import whoami as whoami_routes
 from .documentation import add_documentation
 from .roles import check_all_guarded, roles_of
 
@@ -47,7 +55,10 @@ def build(
     assessments: AssessmentRepository | None = None,
     exports: ExportRepository | None = None,
     traces: TraceDirectory | None = None,
+    datasets: DatasetRepository | None = None,
+    review: ReviewDesk | None = None,
     grace_s: float,
+    now_s: Callable[[], float] = time.time,
 ) -> FastAPI:
     """The application over what the gateway shows of itself and the identities that it knows."""
     app = FastAPI(
@@ -59,6 +70,7 @@ def build(
     )
     app.state.access = access
     app.include_router(inventory.router(shown))
+    app.include_router(whoami_routes.router())
     app.include_router(keys.router(identity, grace_s=grace_s))
     if rules is not None:
         app.include_router(limits.router(rules))
@@ -71,11 +83,15 @@ def build(
     if alerts is not None:
         app.include_router(alert_routes.router(alerts))
     if assessments is not None:
-        app.include_router(score_routes.router(assessments))
+        app.include_router(score_routes.router(assessments, now_s))
     if exports is not None:
         app.include_router(export_routes.router(exports))
     if traces is not None:
         app.include_router(trace_routes.router(traces))
+    if datasets is not None:
+        app.include_router(dataset_routes.router(datasets, now_s))
+    if review is not None:
+        app.include_router(review_routes.router(review, now_s))
     if overview is not None:
         app.include_router(overview_routes.router(overview))
     add_documentation(app, roles_of(app))

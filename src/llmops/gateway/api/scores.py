@@ -6,6 +6,7 @@ makes calls with. To read takes a viewer. The same id again replaces what was sa
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -42,7 +43,7 @@ class Score(BaseModel):
     tenant: Text = Field(None, max_length=64, description="An administrator may judge for any tenant.")
 
 
-def router(assessments: AssessmentRepository) -> APIRouter:
+def router(assessments: AssessmentRepository, now_s: Callable[[], float] = time.time) -> APIRouter:
     """Routes whose functions block on the database, and which FastAPI therefore runs in threads."""
     routes = APIRouter(prefix="/api", tags=["scores"])
 
@@ -51,7 +52,7 @@ def router(assessments: AssessmentRepository) -> APIRouter:
         scores = sent if isinstance(sent, list) else [sent]
         if not 0 < len(scores) <= _MOST:
             raise InvalidRequest(f"{len(scores)} scores; send 1 to {_MOST} at a time")
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = int(now_s() * 1000)
         found = [
             assessment_of(
                 score.model_dump(exclude={"tenant"}), _tenant(caller, score.tenant), now_ms, secrets.token_hex(16)

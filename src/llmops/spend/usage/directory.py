@@ -23,18 +23,19 @@ _LOOK_S = 0.1
 
 
 class UsageDirectory:
-    """``database`` stays the caller's. Everything but ``ingester`` blocks: call it from a thread."""
+    """``database`` stays the caller's. Everything but ``ingester`` blocks: call it from a thread. ``keeps_texts``:
+    whether captured texts go to the database, asked again and again."""
 
-    def __init__(self, database: Database, log: Path) -> None:
+    def __init__(self, database: Database, log: Path, keeps_texts: Callable[[], bool] = lambda: True) -> None:
         self._database = database
         self.log = log
-        self._calls = CallRepository(database)
+        self._calls = CallRepository(database, keeps_texts)
         self.sums = UsageRepository(database)
         self._folding = FoldingRepository(database)
 
-    def ingester(self) -> Ingester:
-        """What keeps the database abreast of the log, for a gateway."""
-        return Ingester(self.log, self._calls)
+    def ingester(self, *, lock_path: Path | None = None) -> Ingester:
+        """What keeps the database abreast of the log, for a gateway; with a lock of its own, of a copy."""
+        return Ingester(self.log, self._calls, lock_path=lock_path)
 
     def overview(self, now_s: Callable[[], float]) -> Overview:
         """Figures of the calls."""

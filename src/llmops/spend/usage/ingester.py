@@ -35,10 +35,18 @@ _NEWS = 0.3
 class Ingester:
     """Belongs to one event loop until ``aclose``. ``failing`` says why it cannot go on, while it cannot."""
 
-    def __init__(self, path: Path, repository: CallRepository, *, poll_s: float = 0.25, share: float = 0.4) -> None:
+    def __init__(
+        self,
+        path: Path,
+        repository: CallRepository,
+        *,
+        poll_s: float = 0.25,
+        share: float = 0.4,
+        lock_path: Path | None = None,
+    ) -> None:
         """``share`` is how much of a core it takes at most while calls leave room for it."""
         self.failing: str | None = None
-        self._ingestion = Ingestion(path, repository)
+        self._ingestion = Ingestion(path, repository, lock_path=lock_path)
         self._poll_s = poll_s
         self._rest = (1 - share) / share
         self._lag_s = 0.0

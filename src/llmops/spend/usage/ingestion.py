@@ -31,14 +31,15 @@ class Step(msgspec.Struct, frozen=True):
 class Ingestion:
     """``ingested`` counts calls that were new to the database, ``unreadable`` lines that were no records."""
 
-    def __init__(self, path: Path, repository: CallRepository) -> None:
+    def __init__(self, path: Path, repository: CallRepository, *, lock_path: Path | None = None) -> None:
+        """``lock_path``: for a database of somebody's own, which must not keep the gateway's from being filled."""
         self.ingested = 0
         self.unreadable = 0
         self.last_unreadable: str | None = None
         self._repository = repository
         self._follower = LogFollower(path)
         self._reader = LineReader()
-        self._lock_path = path.with_name(f".{path.name}.ingest")
+        self._lock_path = lock_path or path.with_name(f".{path.name}.ingest")
         self._lock: int | None = None
         self._positions_known = False
 

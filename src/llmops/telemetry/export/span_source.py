@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..spans import otlp_json, otlp_read
 from ..spans.otlp_salvage import OtlpError
-from ..traces.spool import SUFFIX
+from ..traces.spool_frames import SUFFIX
 from ..traces.spool_reader import KEPT, Chunk, Frame, SpoolReader
 from .source import Batch, Positions, Produced
 

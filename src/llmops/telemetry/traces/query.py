@@ -111,17 +111,35 @@ def merged(parts: list[Found], limit: int) -> tuple[list[tuple[Position, TraceIt
     return known, frontier
 
 
-def write_cursor(order: Listing, position: Position) -> str:
-    return urlsafe_b64encode(msgspec.json.encode((order, position.key, position.id))).decode().rstrip("=")
+class _Cursor(msgspec.Struct, array_like=True):
+    order: str
+    key: float
+    id: str
+    top: float | None = None
+
+
+def write_cursor(order: Listing, position: Position, top: float | None = None) -> str:
+    """``top``: the key of the list's very first item, for `read_top`."""
+    raw = msgspec.json.encode(_Cursor(order, position.key, position.id, top))
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def read_cursor(order: Listing, cursor: str) -> Position:
     """`InvalidRequest` for what is none of ours, or of another order."""
+    found = _read(cursor)
+    if found.order != order or "\0" in found.id or len(found.id) > 1000:
+        raise InvalidRequest(f"the cursor is of a list ordered by {found.order[:20]!r}, not {order!r}", param="cursor")
+    return Position(found.key, found.id)
+
+
+def read_top(cursor: str) -> float | None:
+    """Where the list began whose cursor this is."""
+    return _read(cursor).top
+
+
+def _read(cursor: str) -> _Cursor:
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        said, key, id_ = msgspec.json.decode(raw, type=tuple[str, float, str])
+        return msgspec.json.decode(raw, type=_Cursor)
     except (Error, ValueError, msgspec.DecodeError, RecursionError) as exc:
         raise InvalidRequest(f"the cursor {cursor[:60]!r} is none of ours", param="cursor") from exc
-    if said != order or "\0" in id_ or len(id_) > 1000:
-        raise InvalidRequest(f"the cursor is of a list ordered by {said[:20]!r}, not {order!r}", param="cursor")
-    return Position(key, id_)

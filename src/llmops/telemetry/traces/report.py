@@ -25,10 +25,12 @@ class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Orders(msgspec.Struct, kw_only=True):
-    """Where to read and to write, and how long what is written is kept."""
+    """Where to read and to write, and how long what is written is kept. Later ones change everything but where."""
 
     database_url: str
     folder: str
     retention_days: float
     max_bytes: int
     mask_after_days: float | None = None
+    is_durable: bool = False
+    """A file of the spool goes only when what it held is on the disk."""

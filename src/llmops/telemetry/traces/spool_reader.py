@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from .spool import ENCODINGS, HEAD, MAGIC, SUFFIX, Encoding
+from .spool_frames import ENCODINGS, HEAD, MAGIC, SUFFIX, Encoding
 
 KEPT = "kept"
 """The folder, where there is one, that finished files are moved to for others who read them as well (`export`)."""
@@ -68,21 +68,26 @@ class SpoolReader:
         """What the chunk holds is stored."""
         self.positions[chunk.name] = chunk.end
 
-    def remove_finished(self, names: Sequence[str]) -> list[str]:
-        """Remove files that are read to the end and that nobody will append to; returns their names."""
-        removed = []
+    def finished(self, names: Sequence[str]) -> list[str]:
+        """Which of these files are read to the end, and nobody will append to them."""
+        found = []
+        for name in names:
+            with suppress(FileNotFoundError):
+                if self._is_finished(name):
+                    found.append(name)
+        return found
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove files that are finished."""
         kept = self._folder / KEPT
         kept_for_others = kept.is_dir()
         for name in names:
             with suppress(FileNotFoundError):
-                if self._is_finished(name):
-                    if kept_for_others:
-                        os.rename(self._folder / name, kept / name)
-                    else:
-                        os.unlink(self._folder / name)
-                    self.positions.pop(name, None)
-                    removed.append(name)
-        return removed
+                if kept_for_others:
+                    os.rename(self._folder / name, kept / name)
+                else:
+                    os.unlink(self._folder / name)
+            self.positions.pop(name, None)
 
     def waiting(self, name: str) -> int:
         """The spans of a file that have not been read, by what its frames say."""

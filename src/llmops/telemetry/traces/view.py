@@ -1,7 +1,7 @@
 """A trace as it is shown: what it comes to, and its spans in the order of their tree, a page at a time."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -83,6 +83,21 @@ class ShownSpan(msgspec.Struct, kw_only=True):
     resource: dict[str, Any]
     scope: str
     text: str | None = None
+
+
+class Place(Protocol):
+    """Where a span stands in its tree."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def shift_us(self) -> int: ...
+    @property
+    def self_us(self) -> int: ...
+    @property
+    def children(self) -> int: ...
+    @property
+    def flaw(self) -> Flaw | None: ...
 
 
 class Extreme(msgspec.Struct):
@@ -180,7 +195,7 @@ def summary(
     )
 
 
-def shown(place: Placed, outline: Outline, span: Span, begin_us: int, text: str | None) -> ShownSpan:
+def shown(place: Place, outline: Outline, span: Span, begin_us: int, text: str | None) -> ShownSpan:
     """A span at its place."""
     fields = {name: getattr(outline, name) for name in ShownSpan.__struct_fields__ if hasattr(outline, name)}
     return ShownSpan(

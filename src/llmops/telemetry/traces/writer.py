@@ -38,7 +38,8 @@ class Judgements(Protocol):
 
 
 class Writer:
-    """``notices`` are what an operator should know of spans that could not be kept."""
+    """``notices`` are what an operator should know of spans that could not be kept. ``mask_after_s`` and
+    ``is_durable`` (no file is removed before the database is on the disk) may be changed at any time."""
 
     def __init__(
         self,
@@ -46,12 +47,14 @@ class Writer:
         repository: SpanRepository,
         *,
         mask_after_s: float | None = None,
+        is_durable: bool = False,
         judgements: Judgements | None = None,
     ) -> None:
         self.notices: list[str] = []
+        self.mask_after_s = mask_after_s
+        self.is_durable = is_durable
         self._folder = folder
         self._repository = repository
-        self._mask_after_s = mask_after_s
         self._judgements = judgements
         self._judged: list[Assessment] = []
         self._reader = SpoolReader(folder)
@@ -72,9 +75,6 @@ class Writer:
             self._look_up(names)
         chunk = self._reader.next_chunk(limit_bytes, names)
         if chunk is None:
-            removed = self._reader.remove_finished(names)
-            if removed:
-                self._repository.forget_spools(removed, now_s - _FORGOTTEN_S)
             return False
         try:
             self._store(chunk, now_s)
@@ -82,6 +82,16 @@ class Writer:
             self._positions_known = False  # it may have been stored: the answer is what was lost
             raise
         return True
+
+    def tidy(self, now_s: float) -> None:
+        """Remove the files that nobody needs any more. Not before what became of their spans has been told (`changed`):
+        the next process would find nothing to tell it by."""
+        if self._changed or not self.owner or not self._positions_known:
+            return
+        finished = self._reader.finished(self._reader.names())
+        if finished and (not self.is_durable or self._repository.settle()):
+            self._reader.remove(finished)
+            self._repository.forget_spools(finished, now_s - _FORGOTTEN_S)
 
     def changed(self) -> dict[str, FileCounts]:
         """The counts of the files that have changed since this was asked before."""
@@ -170,8 +180,8 @@ class Writer:
 
     def _rows(self, frame: Frame, now_s: float) -> list[Stored]:
         before_us = None
-        if self._mask_after_s is not None:
-            before_us = int((now_s - self._mask_after_s) * 1e6) if self._mask_after_s else _ALL
+        if self.mask_after_s is not None:
+            before_us = int((now_s - self.mask_after_s) * 1e6) if self.mask_after_s else _ALL
         rows = []
         try:
             for span in _READ[frame.encoding](frame.body):  # one at a time, while it is in the processor's cache

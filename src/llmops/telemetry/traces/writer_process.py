@@ -1,16 +1,16 @@
 """``python -m llmops.telemetry.traces.writer_process``: the writer in a process of its own, beside the gateway.
 
 To make rows of spans takes as much processor time as the calls themselves: in the gateway's process every call would
-wait for it. The gateway writes `Orders` to its input and leaves that open: when it ends, so does the writer. `Report`
-goes the other way. In order of urgency: store spans, index texts, remove what is too old.
+wait for it. The gateway writes `Orders` to its input, and others later, and leaves that open: when it ends, so does the
+writer. `Report` goes the other way. In order of urgency: store spans, index texts, remove what is too old.
 """
 
 import gc
 import logging
 import os
-import select
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from ...errors import LLMOpsError
 from ...store.database import Database
 from ..assessments.repository.assessments import AssessmentRepository
+from .ear import Ear
 from .report import Orders, Report
 from .repository.spans import SpanRepository
 from .repository.texts import TextIndex
@@ -44,20 +45,12 @@ class WriterProcess:
     """One turn after another until its input ends."""
 
     def __init__(self, orders: Orders, database: Database) -> None:
-        mask_after = orders.mask_after_days
-        self.writer = Writer(
-            Path(orders.folder),
-            SpanRepository(database),
-            mask_after_s=mask_after * 86_400 if mask_after is not None else None,
-            judgements=AssessmentRepository(database),
-        )
+        self.writer = Writer(Path(orders.folder), SpanRepository(database), judgements=AssessmentRepository(database))
         self._texts = TextIndex(database)
-        self._upkeep = Upkeep(
-            database,
-            UpkeepRules(retention_days=orders.retention_days, max_bytes=orders.max_bytes, mask_after_days=mask_after),
-        )
-        self._upkeep_s = self._texts_s = self._scan_s = 0.0
-        """When each is due again."""
+        self._upkeep = Upkeep(database, _rules(orders))
+        self._obey(orders)
+        self._texts_s = self._scan_s = 0.0
+        """When each is due again, as `_upkeep_s`."""
         self._rested_s = 0.0
         """When it may be looked again how much waits."""
         self._reported_s = -_LAST_S
@@ -65,15 +58,27 @@ class WriterProcess:
         self._last = b""
         self._waiting = self._unindexed = 0
 
-    def run(self) -> None:
+    def run(self, gateway: Ear) -> None:
         """Until the gateway ends; then what the spool still holds, for a moment."""
         pause_s = 0.0
-        while not _ended(pause_s):
+        while not gateway.ended:
+            line = gateway.hear(pause_s)
+            if line is not None:
+                self._obey(msgspec.json.decode(line, type=Orders))
             pause_s = self._turn(pause_s)
         deadline_s = time.monotonic() + _LAST_S
         while time.monotonic() < deadline_s and self._turn(_LONGEST_PAUSE_S) == 0.0:
             pass
         self._report()
+        with suppress(LLMOpsError, OSError):
+            self.writer.tidy(time.time())
+
+    def _obey(self, orders: Orders) -> None:
+        mask_after = orders.mask_after_days
+        self.writer.mask_after_s = mask_after * 86_400 if mask_after is not None else None
+        self.writer.is_durable = orders.is_durable
+        self._upkeep.rules = _rules(orders)
+        self._upkeep_s = 0.0
 
     def _turn(self, pause_s: float) -> float:
         """Do the most urgent thing; returns how long to rest."""
@@ -97,6 +102,7 @@ class WriterProcess:
         if self.writer.step(_STEP_BYTES, time.time()):
             self._texts_s = self._scan_s = 0.0
             return True
+        self.writer.tidy(time.time())
         now_s = time.monotonic()
         if now_s >= self._texts_s:
             if self._texts.index_some(_TEXTS):
@@ -150,7 +156,8 @@ def main() -> int:
 
     operator_log.configure()
     os.nice(_NICE)  # calls first
-    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    gateway = Ear(sys.stdin.fileno())
+    orders = msgspec.json.decode(gateway.hear(None) or b"", type=Orders)
     database = Database(orders.database_url)
     process = WriterProcess(orders, database)
     if not process.writer.owner:
@@ -159,7 +166,7 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # spans die by reference counting
     try:
-        process.run()
+        process.run(gateway)
     except (BrokenPipeError, KeyboardInterrupt):
         pass
     finally:
@@ -168,10 +175,10 @@ def main() -> int:
     return 0
 
 
-def _ended(pause_s: float) -> bool:
-    """Whether the gateway has, after waiting so long for it."""
-    readable, _, _ = select.select([sys.stdin], [], [], pause_s)
-    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+def _rules(orders: Orders) -> UpkeepRules:
+    return UpkeepRules(
+        retention_days=orders.retention_days, max_bytes=orders.max_bytes, mask_after_days=orders.mask_after_days
+    )
 
 
 if __name__ == "__main__":

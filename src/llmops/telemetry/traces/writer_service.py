@@ -47,6 +47,13 @@ class WriterService:
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
+    def reload(self, orders: Orders) -> None:
+        """Other orders, for the process that runs and those to come; where it reads and writes stays."""
+        self._orders = orders
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(msgspec.json.encode(orders) + b"\n")
+
     def want(self) -> None:
         """There is something in the spool."""
         self._wanted.set()

@@ -5,7 +5,7 @@ many rows: the fastest way of each, and neither builds SQL from values. Both ski
 written in the order of their keys, so that two writers can wait for each other and never both do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -53,10 +53,12 @@ class Moved(Exception):
 
 
 class CallRepository:
-    """Methods block: call them from a thread. They raise `StoreUnavailable` when the database does not answer."""
+    """Methods block: call them from a thread. They raise `StoreUnavailable` when the database does not answer.
+    ``keeps_texts`` is asked at each batch: whether captured texts are stored as well."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keeps_texts: Callable[[], bool] = lambda: True) -> None:
         self._database = database
+        self._keeps_texts = keeps_texts
         self._embedded = database.folder is not None
         self._write = _SqliteWriter() if self._embedded else _PostgresWriter()
         self._rollups = RollupWriter(embedded=database.folder is not None)
@@ -90,7 +92,7 @@ class CallRepository:
             if sums := summed_up(new):
                 self._write.usage(connection, sums)
             self._rollups.add(connection, new)
-            if texts:
+            if texts and self._keeps_texts():
                 add_call_texts(connection, text_rows(texts, new))
         self._rollups.committed()
         return len(new)

@@ -94,8 +94,10 @@ _SQLITE = str(_adding().compile(dialect=sqlite.dialect(paramstyle="qmark")))
 
 
 def _write_sqlite(connection: Connection, rows: Sequence[Row]) -> None:
-    driver: Any = connection.connection.driver_connection
-    driver.create_function(_MERGE, 2, merged, deterministic=True)
+    if _MERGE not in connection.info:  # once: while rows are being read, a function cannot be made again
+        driver: Any = connection.connection.driver_connection
+        driver.create_function(_MERGE, 2, merged, deterministic=True)
+        connection.info[_MERGE] = True
     connection.exec_driver_sql(_SQLITE, [tuple(row) for row in rows])
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Connection,
     LargeBinary,
     Table,
@@ -28,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ....store.tables import span_days, span_texts, spans, traces
 from ..batch import key_of
 from ..records import DayRow, SpanRow, Stored, TextRow, TraceRow
+from ..words import folded
 
 _TEXT_COLUMNS = TextRow._fields
 _FIRST_KNOWN = ("service", "session", "user", "release_id")
@@ -102,7 +104,7 @@ class PostgresWriter:
         adding = postgresql.insert(spans).from_select([each.name for each in spans.columns], _rows_of(spans))
         key = (spans.c.trace_id, spans.c.span_id, spans.c.tenant, spans.c.day)
         self._spans = adding.on_conflict_do_nothing().returning(*key)
-        self._texts = postgresql.insert(span_texts).from_select(list(_TEXT_COLUMNS), _rows_of(span_texts, "id"))
+        self._texts = postgresql.insert(span_texts).from_select([*_TEXT_COLUMNS, "words"], _text_rows())
         self._traces = _upserted(
             postgresql.insert(traces).from_select([each.name for each in traces.columns], _rows_of(traces)),
             func.greatest,
@@ -121,7 +123,8 @@ class PostgresWriter:
         return [each for each in found if key_of(each.row) in keys]
 
     def texts(self, connection: Connection, rows: list[TextRow]) -> None:
-        connection.execute(self._texts, {"rows": _document(_TEXT_COLUMNS, rows)})
+        named = [{**row._asdict(), "folded": folded(row.text)} for row in rows]
+        connection.execute(self._texts, {"rows": _encode(named).decode()})
 
     def traces(self, connection: Connection, rows: list[TraceRow]) -> None:
         connection.execute(self._traces, {"rows": _document(TraceRow._fields, rows)})
@@ -153,6 +156,20 @@ def _rows_of(table: Table, *without: str) -> Any:
             for each in wanted
         ]
     )
+
+
+def vector(words: ColumnElement[str]) -> Any:
+    """Words with spaces between them as PostgreSQL's index takes them: as they are, read by none of its parsers."""
+    return func.array_to_tsvector(func.string_to_array(words, literal_column("' '")))
+
+
+def _text_rows() -> Any:
+    """``SELECT`` of the texts in the parameter ``rows``, with their words."""
+    columns = [column(name, span_texts.c[name].type) for name in _TEXT_COLUMNS]
+    document = sql_cast(bindparam("rows", type_=Text()), JSON)
+    rows = func.json_to_recordset(document).table_valued(*columns, column("folded", Text()))
+    rows = rows.render_derived(with_types=True)
+    return select(*[rows.c[name] for name in _TEXT_COLUMNS], vector(rows.c.folded))
 
 
 def _upserted(adding: Any, greatest: Any, least: Any) -> Any:

@@ -25,9 +25,29 @@ def calls_of(connection: Connection, trace_id: str, tenant: str | None, limit: i
     return [stored_call(row) for row in connection.execute(query.where(calls.c.span_id.is_not(None)).limit(limit))]
 
 
+def calls_by_span(
+    connection: Connection, trace_id: str, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], StoredCall]:
+    """These calls of a trace, by tenant (or nothing) and span."""
+    if not keys:
+        return {}
+    found: dict[tuple[str, str], StoredCall] = {}
+    days, wanted = call_days(connection), set(keys)
+    span_ids = sorted({span_id for _tenant, span_id in keys})
+    for begin in range(0, len(span_ids), _IDS_AT_ONCE):
+        query = select(*COLUMNS).where(calls.c.day.in_(days), calls.c.trace_id == trace_id)
+        for row in connection.execute(query.where(calls.c.span_id.in_(span_ids[begin : begin + _IDS_AT_ONCE]))):
+            call = stored_call(row)
+            key = (call.tenant or "", call.span_id)
+            if key in wanted:
+                found[key] = call
+    return found
+
+
 def count_calls_of(connection: Connection, trace_id: str, tenant: str | None) -> int:
     """How many calls a trace has."""
     query = select(func.count()).where(calls.c.day.in_(call_days(connection)), calls.c.trace_id == trace_id)
+    query = query.where(calls.c.span_id.is_not(None))
     if tenant is not None:
         query = query.where(of_tenant(calls.c, tenant))
     return connection.execute(query).scalar_one()

@@ -5,6 +5,7 @@ what it wants is; the cursor goes on there. Slowest and dearest have to see the 
 whose trace is listed itself, because spans of it came in and match as well, is left out.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_co
 from ....store.tables import calls
 from ..query import Found, Order, Position, TraceFilter, TraceItem
 from .call_rows import of_tenant
+from .call_threshold import Threshold, Wish, threshold
 from .days import call_days
 from .span_trace_search import Hits, is_listed, moved
 
@@ -55,6 +57,21 @@ class CallSearch:
             return self._found(self._run(self._select(calls.c, where), limit + 1), limit)
         return self._bounded(filters, limit, at_once)
 
+    def first_keys(self, trace_ids: Sequence[str], top: float) -> dict[tuple[str | None, str], float]:
+        """By tenant and trace, where the first of its calls stands in the list that began at ``top``."""
+        columns = calls.c.tenant, calls.c.trace_id, func.max(self._key)
+        query = select(*columns).where(
+            calls.c.day.in_(call_days(self._connection)),
+            calls.c.trace_id.in_(trace_ids),
+            self._key <= top / self._unit,
+            *self._time(calls.c),
+            *self._filters(),
+        )
+        if self._wanted.tenant is not None:
+            query = query.where(of_tenant(calls.c, self._wanted.tenant))
+        found = self._connection.execute(query.group_by(calls.c.tenant, calls.c.trace_id))
+        return {(tenant, trace_id): float(key) * self._unit for tenant, trace_id, key in found}
+
     def _by_day(self) -> list[Any] | None:
         """The days that are asked one by one, where an index that begins with the day is of use."""
         if self._wanted.user is None and self._wanted.session is None and self._hits is None:
@@ -92,10 +109,13 @@ class CallSearch:
     def _best(self, at_once: int) -> Found:
         """The slowest or dearest of the whole time that is asked for, of which all calls are looked at."""
         days, filters = self._by_day(), self._filters()
-        least = self._least(at_once) if days is None and not filters else None
+        bound = self._bound(at_once) if days is None and not filters else None
+        least = bound.least if bound is not None else None
         where = self._range(calls, indexed=days is not None or least is not None or not self._is_most())
         where += [*filters, *([calls.c.day.in_(days)] if days is not None else [])]
-        if least is not None:
+        if bound is not None and bound.moments is not None:
+            where += [calls.c.started_at_ms.in_(bound.moments), self._key >= least]
+        elif least is not None:
             where.append(self._at_least(least))
         columns = [calls.c[name] for name in _CALL_COLUMNS]
         first = select(*columns).where(*where).order_by(self._key.desc(), calls.c.trace_id.desc()).limit(at_once)
@@ -107,17 +127,17 @@ class CallSearch:
             return Found(items, self._position(rows[-1]))
         return Found(items, None if least is None else Position(float(least) * self._unit, ""))
 
-    def _least(self, at_once: int) -> Any:
-        """What a call has to have to be one of so many; None where all of them are. Read from an index alone."""
-        query = select(self._key).where(*self._time(calls.c)).order_by(self._key.desc()).offset(at_once - 1).limit(1)
+    def _bound(self, at_once: int) -> Threshold | None:
+        """What a call has to have to be one of so many; None where all of them are."""
+        where = self._time(calls.c)
         if self._wanted.tenant is not None:
-            query = query.where(calls.c.tenant == self._wanted.tenant)
-        if self._order == "dearest":
-            query = query.where(self._key > 0)
+            where.append(calls.c.tenant == self._wanted.tenant)
+        up_to = None
         if self._after is not None:
-            at = self._after.key / self._unit
-            query = query.where(self._key <= at if self._after.id else self._key < at)
-        return self._connection.execute(query).scalar()
+            up_to = self._after.key / self._unit
+            up_to = up_to if self._after.id else math.nextafter(up_to, -math.inf)
+        above = 0.0 if self._order == "dearest" else None
+        return threshold(self._connection, Wish(self._key, where, at_once, above, up_to))
 
     def _at_least(self, least: Any) -> ColumnElement[bool]:
         if self._connection.dialect.name != "sqlite" or self._wanted.tenant is not None:

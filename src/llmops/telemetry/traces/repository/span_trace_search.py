@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, exists, or_, select
 from sqlalchemy.sql.util import ClauseAdapter
 
-from ....store.tables import span_texts, spans, traces
+from ....store.tables import span_days, span_texts, spans, traces
 from ..query import Found, Order, Position, TraceFilter, TraceItem
 
 _TRACE_COLUMNS = (
@@ -108,7 +108,9 @@ def trace_filters(columns: Any, wanted: TraceFilter, hits: Hits | None) -> list[
     if wanted.min_cost_nanousd is not None:
         where.append(columns.cost_nanousd >= wanted.min_cost_nanousd)
     if wanted.model is not None:
-        own = (spans.c.trace_id == columns.trace_id, spans.c.tenant == columns.tenant)
+        # By the days: the key of `spans` begins with them.
+        days = spans.c.day.in_(select(span_days.c.day))
+        own = (days, spans.c.trace_id == columns.trace_id, spans.c.tenant == columns.tenant)
         where.append(exists().where(*own, spans.c.model == wanted.model))
     if hits is not None:
         said = (span_texts.c.trace_id == columns.trace_id, span_texts.c.tenant == columns.tenant)

@@ -4,6 +4,7 @@ Rows are written in the order of their keys, so that two writers can wait for ea
 rows get to each engine at once is `batch_writers`' business.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -93,6 +94,22 @@ class SpanRepository:
                 raise Unstorable(str(exc)) from exc
             raise
         return kept
+
+    def settle(self) -> bool:
+        """Have on the disk what is committed; whether it is. A server sees to that with each commit, SQLite does not:
+        its log is written at once and brought to the disk with a checkpoint, for which a reader may be in the way."""
+        if not self._embedded:
+            return True
+        connection = self._database.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            cursor.close()
+        except sqlite3.Error as exc:
+            raise StoreUnavailable(f"the database {self._database.shown_url} does not work: {exc}") from exc
+        finally:
+            connection.close()
+        return not busy
 
     def forget_spools(self, names: Sequence[str], before_s: float | None = None) -> None:
         """Drop the positions of files that are gone, and those that nobody has moved since ``before_s``."""

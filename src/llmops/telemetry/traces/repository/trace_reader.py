@@ -1,33 +1,31 @@
 """One trace: the spans that came in and those derived from calls, as one tree, however many there are.
 
-Of all spans only the outlines are read, which decide the order; the rest only of those on the page. A page is found
-again by its last span, so what comes in meanwhile moves nothing out of sight.
+Of all spans only the outlines are read, which decide the order; the rest only of those on the page. The order of a
+large trace is kept while it is read (`order`). A page is found again by its last span, so what comes in meanwhile moves
+nothing out of sight.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, func, select
+import msgspec
+from sqlalchemy import Connection
 
 from ....store.database import Database
-from ....store.tables import span_texts, spans
+from ...spans.call_spans import StoredCall
 from ...spans.genai_write import Semconv
 from ...spans.span import Span
+from ..order import KnownOrders, Slot, SpanOrder
 from ..query import Position, read_cursor, write_cursor
-from ..rest import unpack
-from ..tree import Placed, placed
+from ..tree import placed
 from ..view import Outline, ShownSpan, TraceView, cut, outlines_of, placeholder, shown, summary
-from .call_rows import calls_of, count_calls_of
+from .call_rows import calls_by_span, calls_of, count_calls_of
+from .span_rows import Place, outlines_of_spans, place_of, texts_of, whole_spans
 
 MAX_SPANS = 200_000
 MAX_CALLS = 10_000
-_IDS_AT_ONCE = 500
-_TEXTS = 1000
-_COLUMNS = (
-    "tenant", "span_id", "parent_id", "started_us", "duration_us", "name", "kind", "step", "status", "service",
-    "model", "provider", "session", "user", "release_id", "prompt_version", "input_tokens", "output_tokens",
-    "cost_nanousd", "ttft_us", "day",
-)  # fmt: skip
+_LARGE = 1000
+Derived = dict[tuple[int, str], tuple[Outline, Span]]
+"""Spans of calls, by the call's position among the order's and their ids."""
 
 
 class TraceReader:
@@ -40,6 +38,7 @@ class TraceReader:
         self._semconv = semconv
         self._max_spans = max_spans
         self._max_calls = max_calls
+        self._known = KnownOrders()
 
     def read(
         self, trace_id: str, tenant: str | None, *, limit: int = 200, cursor: str | None = None, full: bool = True
@@ -50,99 +49,115 @@ class TraceReader:
         if not self._database.exists:
             return None
         with self._database.read() as connection:
-            rows, left_out = self._stored(connection, trace_id, tenant)
-            calls = calls_of(connection, trace_id, tenant, self._max_calls + 1)
-            if len(calls) > self._max_calls:
-                del calls[self._max_calls :]
-                left_out += count_calls_of(connection, trace_id, tenant) - len(calls)
-            outlines = [each for call in calls for each in outlines_of(call, self._semconv)] + rows
-            if not outlines:
+            order, fresh = self._order(connection, trace_id, tenant)
+            if order is None:
                 return None
-            places = placed([outline.node(ref) for ref, outline in enumerate(outlines)])
-            view = summary(trace_id, outlines, places, calls, left_out)
-            begin = _begin(places, after)
-            page = places[begin : begin + limit]
-            view.page = self._page(connection, view, page, outlines, tenant)
+            begin = order.begin(after)
+            slots = order.slots(begin, begin + limit)
+            view = msgspec.structs.replace(order.view, page=self._page(connection, order, slots, tenant, fresh))
         if not full:
             view.page = [cut(each) for each in view.page]
-        if begin + limit < len(places):
-            last = page[-1].node
-            view.cursor = write_cursor("spans", Position(float(begin + limit), f"{last.tenant}/{last.span_id}"))
+        if begin + limit < len(order):
+            view.cursor = write_cursor("spans", Position(float(begin + limit), order.name(slots[-1])))
         return view
 
-    def _stored(self, connection: Connection, trace_id: str, tenant: str | None) -> tuple[list[Outline], int]:
-        query = select(*[spans.c[name] for name in _COLUMNS]).where(spans.c.trace_id == trace_id)
-        if tenant is not None:
-            query = query.where(spans.c.tenant == tenant)
-        rows = connection.execute(query.limit(self._max_spans + 1)).all()
-        left_out = 0
-        if len(rows) > self._max_spans:
-            counting = select(func.count()).select_from(query.subquery())
-            left_out = connection.execute(counting).scalar_one() - self._max_spans
-            rows = rows[: self._max_spans]
-        return [_outline(row) for row in rows], left_out
+    def _order(
+        self, connection: Connection, trace_id: str, tenant: str | None
+    ) -> tuple[SpanOrder | None, Derived | None]:
+        """The order of its spans; with the spans of its calls, where these had to be derived for it."""
+        place = place_of(connection, trace_id, tenant)
+        known = self._known.find(trace_id, tenant)
+        if known is not None and known.stamp == (place.stamp, count_calls_of(connection, trace_id, tenant)):
+            return known, None
+        order, fresh = self._work_out(connection, trace_id, tenant, place)
+        if order is not None and len(order) >= _LARGE:
+            self._known.put(trace_id, tenant, order)
+        return order, fresh
+
+    def _work_out(
+        self, connection: Connection, trace_id: str, tenant: str | None, place: Place
+    ) -> tuple[SpanOrder | None, Derived]:
+        rows, left_out = outlines_of_spans(connection, trace_id, place, self._max_spans)
+        calls = calls_of(connection, trace_id, tenant, self._max_calls + 1)
+        count = len(calls)
+        if len(calls) > self._max_calls:
+            del calls[self._max_calls :]
+            count = count_calls_of(connection, trace_id, tenant)
+            left_out += count - len(calls)
+        derived = [(number, each) for number, call in enumerate(calls) for each in outlines_of(call, self._semconv)]
+        outlines = [each for _, each in derived] + rows
+        if not outlines:
+            return None, {}
+        places = placed([outline.node(ref) for ref, outline in enumerate(outlines)])
+        view = summary(trace_id, outlines, places, calls, left_out)
+        tenants = {name: number for number, name in enumerate(view.tenants)}
+        days = sorted({each.day for each in rows})
+        number_of = {day: number for number, day in enumerate(days)}
+        slots = [
+            Slot(
+                span_id=each.node.span_id,
+                tenant=tenants[each.node.tenant],
+                call=derived[each.node.ref][0] if each.node.ref < len(derived) else None,
+                day=number_of.get(outlines[each.node.ref].day, 0),
+                depth=each.depth,
+                shift_us=each.shift_us,
+                self_us=each.self_us,
+                children=each.children,
+                flaw=each.flaw,
+            )
+            for each in places
+        ]
+        fresh = {(number, each.span_id): (each, each.span) for number, each in derived if each.span is not None}
+        return SpanOrder(slots, view, [_key(call) for call in calls], days, (place.stamp, count)), fresh
 
     def _page(
-        self,
-        connection: Connection,
-        view: TraceView,
-        page: Sequence[Placed],
-        outlines: Sequence[Outline],
-        tenant: str | None,
+        self, connection: Connection, order: SpanOrder, slots: Sequence[Slot], tenant: str | None, fresh: Derived | None
     ) -> list[ShownSpan]:
-        chosen = [outlines[place.node.ref] for place in page]
-        stored = _read_spans(connection, view.trace_id, [each for each in chosen if each.source == "spans"])
-        texts = _read_texts(connection, view.trace_id, tenant)
-        found = []
-        for place, outline in zip(page, chosen, strict=True):
-            span = outline.span or stored.get((outline.tenant, outline.span_id, outline.day))
-            span = span or placeholder(outline, "it was removed in this moment")
-            text = texts.get((outline.tenant, outline.span_id))
-            found.append(shown(place, outline, span, view.started_us, text))
-        return found
+        view, tenants = order.view, order.view.tenants
+        keys = [(tenants[each.tenant], each.span_id, order.days[each.day]) for each in slots if each.call is None]
+        stored = whole_spans(connection, view.trace_id, keys)
+        derived = fresh if fresh is not None else self._derived(connection, order, slots)
+        texts = texts_of(connection, view.trace_id, tenant, sorted({each.span_id for each in slots}))
+        page = []
+        for slot in slots:
+            owner = tenants[slot.tenant]
+            if slot.call is None:
+                found = stored.get((owner, slot.span_id, order.days[slot.day]))
+            else:
+                found = derived.get((slot.call, slot.span_id))
+            outline, span = found or _removed(owner, slot, view)
+            page.append(shown(slot, outline, span, view.started_us, texts.get((owner, slot.span_id))))
+        return page
+
+    def _derived(self, connection: Connection, order: SpanOrder, slots: Sequence[Slot]) -> Derived:
+        """The spans of the calls that have one on the page."""
+        wanted = sorted({each.call for each in slots if each.call is not None})
+        calls = calls_by_span(connection, order.view.trace_id, [order.calls[number] for number in wanted])
+        return {
+            (number, each.span_id): (each, each.span)
+            for number in wanted
+            if (call := calls.get(order.calls[number])) is not None
+            for each in outlines_of(call, self._semconv)
+            if each.span is not None
+        }
 
 
-def _outline(row: Any) -> Outline:
-    fields = dict(zip(_COLUMNS, row, strict=True))
-    fields["day"] = str(fields["day"])
-    return Outline(source="spans", **fields)
+def _key(call: StoredCall) -> tuple[str, str]:
+    return call.tenant or "", call.span_id
 
 
-def _begin(places: Sequence[Placed], after: Position | None) -> int:
-    """Where the page begins: behind the span that was the last one before, wherever it stands now."""
-    if after is None:
-        return 0
-    begin = min(max(int(after.key), 0), len(places))
-    if begin and _name(places[begin - 1]) == after.id:
-        return begin
-    return next((index + 1 for index, place in enumerate(places) if _name(place) == after.id), begin)
-
-
-def _name(place: Placed) -> str:
-    return f"{place.node.tenant}/{place.node.span_id}"
-
-
-def _read_spans(connection: Connection, trace_id: str, wanted: Sequence[Outline]) -> dict[tuple[str, str, str], Span]:
-    found: dict[tuple[str, str, str], Span] = {}
-    known = {(each.tenant, each.span_id, each.day): each for each in wanted}
-    ids = sorted({each.span_id for each in wanted})
-    for begin in range(0, len(ids), _IDS_AT_ONCE):
-        query = select(spans.c.tenant, spans.c.span_id, spans.c.day, spans.c.rest)
-        query = query.where(spans.c.trace_id == trace_id, spans.c.span_id.in_(ids[begin : begin + _IDS_AT_ONCE]))
-        for tenant, span_id, day, rest in connection.execute(query):
-            outline = known.get((tenant, span_id, str(day)))
-            if outline is not None:
-                try:
-                    found[tenant, span_id, str(day)] = unpack(rest)
-                except ValueError as exc:
-                    found[tenant, span_id, str(day)] = placeholder(outline, str(exc))
-    return found
-
-
-def _read_texts(connection: Connection, trace_id: str, tenant: str | None) -> dict[tuple[str, str], str]:
-    """What was captured, by tenant and span."""
-    query = select(span_texts.c.tenant, span_texts.c.span_id, span_texts.c.text)
-    query = query.where(span_texts.c.trace_id == trace_id).order_by(span_texts.c.id).limit(_TEXTS)
-    if tenant is not None:
-        query = query.where(span_texts.c.tenant == tenant)
-    return {(owner, span_id): text for owner, span_id, text in connection.execute(query)}
+def _removed(tenant: str, slot: Slot, view: TraceView) -> tuple[Outline, Span]:
+    """What is shown of a span that is there no more, since a moment ago."""
+    outline = Outline(
+        source="spans" if slot.call is None else "call",
+        tenant=tenant,
+        span_id=slot.span_id,
+        parent_id=None,
+        started_us=view.started_us,
+        duration_us=0,
+        name="",
+        kind="internal",
+        step="other",
+        status="unset",
+    )
+    return outline, placeholder(outline, "it was removed in this moment")

@@ -7,7 +7,7 @@ large its oldest spans go. A trace goes with the last day on which it had a span
 from datetime import date, timedelta
 
 import msgspec
-from sqlalchemy import Connection, Integer, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, delete, func, literal_column, select, update
 
 from ....store.database import Database
 from ....store.tables import span_days, span_texts, spans, traces
@@ -20,6 +20,7 @@ _SUBJECT = "traces"
 _SLICE = 1000
 _MASK_SLICE = 200
 _ROW_BYTES = 350
+_BEGINNING = ("", "", "")
 
 
 class UpkeepRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +38,29 @@ class Upkeep:
         self.removed = 0
         self._database = database
         self._rules = rules
+        self._judged_anew = False
         self._texts = TextIndex(database)
         self._partitions = Partitions(database)
-        self._masked_up_to: tuple[str, str, str] = ("", "", "")
+        self._masking: date | None = None
+        self._masked_up_to: tuple[str, str, str] = _BEGINNING
+
+    @property
+    def rules(self) -> UpkeepRules:
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: UpkeepRules) -> None:
+        if rules != self._rules:
+            self._rules = rules
+            self._judged_anew = False
 
     def step(self, now_s: float) -> bool:
         """Do a slice of what is due; false when nothing is."""
         if not self._database.exists:
             return False
+        if not self._judged_anew:
+            self._judge_anew(now_s)
+            self._judged_anew = True
         with self._database.read() as connection:
             days = connection.execute(select(span_days).order_by(span_days.c.day)).all()
         if not days:
@@ -57,9 +73,23 @@ class Upkeep:
         mask_days = self._rules.mask_after_days
         if mask_days is not None:
             for day in days:
-                if not day.masked and day.day < _day_before(now_s, mask_days):
+                if not day.masked and (mask_days == 0 or day.day < _day_before(now_s, mask_days)):
                     return self._mask(day.day)
         return False
+
+    def _judge_anew(self, now_s: float) -> None:
+        """Under other rules, days that counted as masked may have got texts since, or will get some."""
+        mask_days = self._rules.mask_after_days
+        if mask_days == 0:
+            return
+        stale: ColumnElement[bool] = span_days.c.masked.is_(True)
+        if mask_days is not None:
+            stale &= span_days.c.day >= _day_before(now_s, mask_days)
+        with self._database.read() as connection:
+            if connection.execute(select(span_days.c.day).where(stale).limit(1)).first() is None:
+                return
+        with self._database.write(_SUBJECT) as connection:
+            connection.execute(update(span_days).where(stale).values(masked=False))
 
     def _remove(self, day: date, *, whole: bool) -> bool:
         """Remove some of a day, and with its last span the day itself."""
@@ -116,6 +146,8 @@ class Upkeep:
     def _mask(self, day: date) -> bool:
         """Mask the next spans of a day; at its end its texts go, and it counts as masked."""
         key = (spans.c.trace_id, spans.c.span_id, spans.c.tenant)
+        if self._masking != day:
+            self._masking, self._masked_up_to = day, _BEGINNING
         after = self._masked_up_to
         beyond = (key[0] > after[0]) | (
             (key[0] == after[0]) & ((key[1] > after[1]) | ((key[1] == after[1]) & (key[2] > after[2])))
@@ -132,7 +164,7 @@ class Upkeep:
             return True
         if self._remove_texts(day):
             return True
-        self._masked_up_to = ("", "", "")
+        self._masking = None
         with self._database.write(_SUBJECT) as connection:
             connection.execute(update(span_days).where(span_days.c.day == day).values(masked=True))
         return True
