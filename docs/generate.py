@@ -334,10 +334,10 @@ _FAMILIES: Mapping[Family, str] = {
 }
 _SCORERS_TEXT = (
     "What a run can judge answers by, each with its settings. A case's `reference` is what is right (a text, a list "
-    "of texts that all are, a number), or an object of several such things: `answer`, `relevant` (ids, or id: relevance), "
-    "`contexts` (texts), `tool_calls` (`name`, `arguments`). A case that lacks what a scorer needs is an error with the "
-    "code `no_reference`, not a 0; what cannot be measured has no value and a note. *Needs* is what has to be handed "
-    "in beside the settings; see [judge with models](../how-to/judge-with-models.md)."
+    "of texts that all are, a number), or an object of several such things: `answer`, `relevant` (ids, or id: "
+    "relevance), `contexts` (texts), `tool_calls` (`name`, `arguments`). A case that lacks what a scorer needs is an "
+    "error with the code `no_reference`, not a 0; what cannot be measured has no value and a note. *Needs* is what has "
+    "to be handed in beside the settings; see [judge with models](../how-to/judge-with-models.md)."
 )
 
 

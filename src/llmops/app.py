@@ -308,9 +308,13 @@ class Stack:
         Without a ``traceparent`` it belongs to the step (`llmops.tracing`) or span that it is made in.
         """
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self.handler(self.arrive(operation, raw, traceparent, allow_dropped=allow_dropped))
+
+    def arrive(self, operation: Operation, raw: bytes, traceparent: str | None = None, **fields: Any) -> Call:
+        """A call for ``handler``, with these of its fields set."""
         traceparent = traceparent or current_traceparent()
         headers = {b"traceparent": traceparent.encode("latin-1", "replace")} if traceparent else {}
-        return await self.handler(self._arrive(operation, raw, headers, allow_dropped=allow_dropped))
+        return self._arrive(operation, raw, headers, **fields)
 
     async def probe(self, model: str, deployment: str) -> None:
         """Ask one deployment of a model for one token; recorded, limited and charged as every call is, and its breaker

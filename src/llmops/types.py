@@ -252,6 +252,10 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """The knowledge base and its version that the caller put into the prompt; answers are kept apart by it."""
     cache: CacheWish | None = None
     """What the caller asks of the cache; None: nothing in particular."""
+    cache_namespace: str | None = None
+    """Answers are given only to calls of the same namespace, which the caller names; None: the tenant's common one."""
+    outlives_client: bool = False
+    """The call goes to its end, and its answer to the cache, even if the caller leaves before."""
     fingerprint: bytes | None = None
     """What makes it the same question as another call, where a cache has looked."""
     may_degrade: bool = True

@@ -21,14 +21,14 @@ PACKAGE = ROOT / "src/llmops"
 #: apply a domain's rules to calls, and a domain keeps its records in the store.
 LAYERS: list[set[str]] = [
     set(),
-    {"dialects", "dev"},
+    {"dialects", "dev", "statistics"},
     {"providers", "store"},
     {"telemetry"},
     {"caching", "identity", "resilience", "spend", "tracing"},
     {"policies", "monitoring"},
     {"gateway"},
     {"app", "assembly", "deployments", "export_process", "opening"},
-    {"cli", "dashboard", "pages", "__init__", "__main__"},
+    {"cli", "dashboard", "demo", "pages", "viewing", "__init__", "__main__"},
 ]
 KERNEL, DOMAINS, ROOT_LAYER = 0, 4, 7
 #: The ASGI application is asked for by name, so the lowest place that can offer it has to look up once.
@@ -119,6 +119,7 @@ def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store(
         "identity",
         "spend",
         "caching",
+        "evals",
         "monitoring",
         "app",
         "assembly",

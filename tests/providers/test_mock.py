@@ -297,3 +297,20 @@ async def test_a_stream_that_is_closed_says_no_more() -> None:
     await stream.aclose()
     await stream.aclose()
     assert [piece async for piece in stream] == []
+
+
+async def test_a_text_is_as_long_as_the_last_message_asks_for() -> None:
+    asked = [{"role": "user", "content": "Sum it up in about 150 words."}]
+    reply = await chat(a_mock(words=5), messages=asked)
+    assert len(reply["choices"][0]["message"]["content"].split(" ")) == 150
+    assert reply["usage"]["completion_tokens"] == 150 and reply["choices"][0]["finish_reason"] == "stop"
+    assert len((await text(a_mock(words=5))).split(" ")) == 5
+    beyond = [{"role": "user", "content": "In about 1234567 words."}]
+    assert len((await text(a_mock(words=5), messages=beyond)).split(" ")) == 5
+
+
+def test_latencies_scatter_around_the_median() -> None:
+    mock, still = a_mock(latency_ms=100, spread=0.5, seed=3), a_mock(latency_ms=100)
+    found = sorted(mock._latency_s() for _ in range(501))
+    assert found[0] < 0.06 and found[-1] > 0.2 and found[250] == pytest.approx(0.1, rel=0.15)
+    assert still._latency_s() == 0.1

@@ -1,7 +1,7 @@
 """When two calls are the same question: a keyed digest over all that may shape the answer.
 
-It covers tenant, operation, model, the deployments behind it, release, prompt version, knowledge and the body, byte by
-byte, without the parameters of ``UNSHAPING``, which say who asks and not what. The same JSON laid out otherwise is
+It covers tenant, namespace, operation, model, the deployments behind it, release, prompt version, knowledge and the
+body, byte by byte, without the parameters of ``UNSHAPING``, which say who asks and not what. The same JSON laid out otherwise is
 another question: that costs a call, and never gives a wrong answer. Above all it cannot be fooled by what parsers
 disagree on (a name that is there twice, an escape). Keyed, so that who reads the store cannot try questions out.
 Streams are kept apart from whole answers, since their bodies say so.
@@ -76,6 +76,8 @@ class Fingerprints:
 def _circumstances(call: Call, generation: bytes) -> bytes:
     """All but the body."""
     who = (call.tenant, call.operation, call.release_id, call.prompt_version, call.knowledge, call.allow_dropped)
+    if call.cache_namespace is not None:
+        return msgspec.msgpack.encode((*who, generation, call.cache_namespace))
     return msgspec.msgpack.encode((*who, generation))
 
 

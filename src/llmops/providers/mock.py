@@ -8,6 +8,7 @@ of the call as an upstream's adapter does, so that deadlines can be rehearsed. I
 
 import asyncio
 import hashlib
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -33,7 +34,8 @@ _MAX_NUMBERS = 1_000_000
 class MockOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``latency_ms`` to the first token; then ``tokens_per_second`` (0: at once); ``error_rate`` from 0 to 1.
 
-    ``reply`` replaces the made-up text; ``words`` is its length.
+    ``reply`` replaces the made-up text; ``words`` is its length where the request asks for none. ``spread`` is the
+    sigma of a log-normal that the latency scatters by, around its median.
     """
 
     seed: int = 0
@@ -42,6 +44,7 @@ class MockOptions(msgspec.Struct, frozen=True, kw_only=True):
     error_rate: float = 0.0
     reply: str | None = None
     words: int = 24
+    spread: float = 0.0
 
 
 class MockProvider:
@@ -68,13 +71,17 @@ class MockProvider:
             raise UpstreamUnavailable("the mock provider fails on demand (error_rate)", upstream_status=503)
         began_s = self._now()
         if self._options.latency_ms:
-            await self._spend(self._options.latency_ms / 1000, began_s, call)
+            await self._spend(self._latency_s(), began_s, call)
         match self._dialects[call.operation]:
             case EmbeddingsDialect() as embeddings:
                 return self._embed(call, embeddings)
             case CountTokensDialect():
                 return estimated_count(call, self._now())
         return await self._converse(call, self._conversational[call.operation], began_s)
+
+    def _latency_s(self) -> float:
+        median_s, spread = self._options.latency_ms / 1000, self._options.spread
+        return median_s * math.exp(spread * self._luck.gauss(0.0, 1.0)) if spread else median_s
 
     async def _spend(self, seconds: float, began_s: float, call: Call) -> None:
         """Be slow before the first byte: `UpstreamTimeout` at the limit of that, or of the whole."""

@@ -1,10 +1,12 @@
 """What the mock provider says: words from a short list, a JSON value that fits the schema, or calls of the tools.
 
-A tool is called when ``tool_choice`` forces it, or when tools are offered and the last message is not a tool's result:
-then every tool that the last user text mentions by name is called, and the first one when it mentions none.
+A text is as long as the last message asks for ("in about 120 words"), or as configured. A tool is called when
+``tool_choice`` forces it, or when tools are offered and the last message is not a tool's result: then every tool that
+the last user text mentions by name is called, and the first one when it mentions none.
 """
 
 import random
+import re
 from typing import Any
 
 import msgspec
@@ -17,12 +19,15 @@ _WORDS = (
     "a gateway keeps every call in one place and writes down what it cost how long it took and who asked so that "
     "a team can see compare and improve what its models do from day to day without guessing"
 ).split()
+_LENGTH = re.compile(r"\babout (\d{1,5}) words\b")
+_LENGTH_CHARS = 200
 
 
 def answer_to(conversation: Conversation, number: int, words: int, reply: str | None) -> tuple[list[Choice], int, int]:
     """The choices, the tokens they took and how many of those were reasoning; one word counts as one token."""
     choices: list[Choice] = []
     completion = reasoning = 0
+    words = _wanted_words(conversation) or words
     for index in range(conversation.n or 1):
         dice = random.Random(number + index)
         parts: list[Part] = []
@@ -71,6 +76,14 @@ def _spoken(conversation: Conversation, dice: random.Random, words: int, reply: 
     if conversation.logprobs:
         choice.logprobs = {"content": [_logprob(token, conversation.top_logprobs or 0) for token in tokens]}
     return choice, len(tokens)
+
+
+def _wanted_words(conversation: Conversation) -> int:
+    """What the end of the last message asks for; 0 where it says nothing."""
+    parts = conversation.messages[-1].parts if conversation.messages else ()
+    text = next((part.text for part in reversed(parts) if isinstance(part, Text)), "")
+    found = _LENGTH.search(text[-_LENGTH_CHARS:])
+    return int(found[1]) if found else 0
 
 
 def _sentence(dice: random.Random, words: int) -> str:

@@ -13,6 +13,8 @@ from llmops.store.database import Database
 from llmops.store.tables import calls, rollups, usage_days
 from llmops.telemetry.rollups.overview import Overview
 from llmops.telemetry.rollups.repository.folding import FoldingRepository
+from llmops.telemetry.rollups.repository.writer import RollupWriter
+from llmops.telemetry.rollups.rollup import CALL_FIELDS
 from llmops.telemetry.rollups.upkeep import Upkeep
 from llmops.telemetry.rollups.window import Window
 from tests.spend.usage.logs import LogFolder, ingest
@@ -97,6 +99,17 @@ def test_rollups_are_made_anew_from_the_calls(filled: Database) -> None:
     assert counted(filled) < 432
     CallRepository(filled).rebuild_usage()
     assert Overview(filled, lambda: 0.0).figures(EVERYTHING, ["model"]) == before
+
+
+def test_rollups_can_be_written_while_calls_are_being_read(filled: Database) -> None:
+    """As when many calls are summed up anew: SQLite does not let a function be made again meanwhile."""
+    writer = RollupWriter(embedded=filled.folder is not None)
+    fields = [calls.c[name] for name in CALL_FIELDS]
+    with filled.write("usage") as connection:
+        found = connection.execute(select(*fields), execution_options={"yield_per": 50})
+        for some in found.partitions():
+            writer.add(connection, some)
+    assert counted(filled) == 2 * 432
 
 
 def test_what_is_old_is_taken_away_and_windows_are_cut_where_there_is_something(
