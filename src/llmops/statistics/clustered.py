@@ -1,0 +1,78 @@
+"""Paired differences that come in clusters: their sums, the standard error that clusters leave, and the t interval.
+
+Items of one conversation, document or repository are not independent; the unit that counts is the cluster. Standard
+errors after Miller 2024 (arXiv 2411.00640); with few clusters the t quantile with G - 1 degrees of freedom replaces
+the normal one. Items without a cluster are clusters of one.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .special import t_quantile
+from .verdict import Interval
+
+Floats = NDArray[np.float64]
+
+
+class Clusters(NamedTuple):
+    """Per cluster, in order of the first item: the sum of its items' values and how many they are; shape (G,) each."""
+
+    sums: Floats
+    sizes: Floats
+
+    @property
+    def mean(self) -> float:
+        return float(self.sums.sum() / self.sizes.sum())
+
+    @property
+    def residuals(self) -> Floats:
+        return np.asarray(self.sums - self.mean * self.sizes)
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean over items; NaN-free: infinite with fewer than two clusters."""
+        count = len(self.sums)
+        if count < 2:
+            return math.inf
+        squares = float(self.residuals @ self.residuals)
+        return math.sqrt(squares * count / (count - 1)) / float(self.sizes.sum())
+
+
+def codes(labels: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    """Number the clusters 0..G-1 by first appearance; ``None`` makes every item its own. Shape (n,)."""
+    if labels is None:
+        return np.arange(n)
+    given = np.asarray(labels)
+    if given.shape != (n,):
+        raise ValueError(f"clusters have shape {given.shape!r}; there has to be one label for each of {n!r} items")
+    _, first, inverse = np.unique(given, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.asarray(rank[inverse])
+
+
+def gather(values: Floats, membership: NDArray[np.int64]) -> Clusters:
+    """Add ``values`` (n,) up by cluster."""
+    count = int(membership.max()) + 1
+    return Clusters(
+        np.bincount(membership, weights=values, minlength=count).astype(np.float64),
+        np.bincount(membership, minlength=count).astype(np.float64),
+    )
+
+
+def t_interval(clusters: Clusters, alpha: float = 0.05) -> Interval:
+    """Two-sided interval of level ``1 - alpha`` for the mean over items, with G - 1 degrees of freedom."""
+    count = len(clusters.sums)
+    if count < 2:
+        return Interval(-math.inf, math.inf)
+    half = t_quantile(1 - alpha / 2, count - 1) * clusters.standard_error
+    return Interval(clusters.mean - half, clusters.mean + half)
+
+
+def design_effect(values: Floats, membership: NDArray[np.int64]) -> float:
+    """How many times larger clustering makes the variance of the mean: n / this is the worth in independent items."""
+    naive = gather(values, np.arange(len(values))).standard_error
+    return (gather(values, membership).standard_error / naive) ** 2 if naive > 0 else 1.0
