@@ -1,47 +1,56 @@
 """``python -m evals.run_eval``: ten cases through the whole pipeline in-process; the result in ``evals/report.json``.
 
 The model is the configured one (``LLM_PROVIDER``, ``LLM_MODEL``), by default the mock. Half of the cases demand JSON
-that fits a schema. A case that fails is a value in the report and never the end of the run; afterwards the exit status
-is 1 if any case had an error. The statistics that decide about releases are the eval engine's, not this file's.
+that fits a schema. The eval engine does the work; this file says which cases, and writes the report: the last one, and
+one for each run in ``results/`` beside it. A case that fails is a value in the report and never the end of the run;
+afterwards the exit status is 1 if any case had an error. Deciding about releases is the gate's.
 """
 
 import argparse
 import asyncio
-import math
-import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import msgspec
 
 # From the checkout, whatever else is installed: an eval judges the code that lies beside it.
 from src.llmops import Settings, Stack, __version__, load_settings
-from src.llmops.errors import ConfigError, LLMOpsError
-from src.llmops.types import Usage
+from src.llmops.assembly.asking import StackAsk
+from src.llmops.errors import ConfigError
+from src.llmops.evals.case import Case
+from src.llmops.evals.dataset import Dataset
+from src.llmops.evals.evaluation import evaluate
+from src.llmops.evals.output import Output
+from src.llmops.evals.result import Result
+from src.llmops.evals.revision import git_revision
+from src.llmops.evals.running import Run
+from src.llmops.evals.score import Metric, Score
+from src.llmops.evals.subjects.chat_request import ChatRequest
+from src.llmops.evals.subjects.model import ModelSubject
 
 FOLDER = Path(__file__).parent
 CASES = FOLDER / "cases.jsonl"
 REPORT = FOLDER / "report.json"
+HISTORY = "results"
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of ``cases.jsonl``. With a ``schema`` the answer must be JSON that fits it."""
 
     id: str
     prompt: str
     schema: dict[str, Any] | None = None
 
-    def request(self, model: str) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": self.prompt}]}
-        if self.schema is not None:
-            wanted = {"name": self.id, "strict": True, "schema": self.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        return body
+    def case(self) -> Case:
+        if self.schema is None:
+            return Case(id=self.id, input=self.prompt)
+        wanted = {"name": self.id, "strict": True, "schema": self.schema}
+        request = {"response_format": {"type": "json_schema", "json_schema": wanted}}
+        return Case(id=self.id, input=self.prompt, reference=self.schema, metadata={"request": request})
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,125 +63,88 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float
     tokens: dict[str, int]
 
+    @classmethod
+    def of(cls, result: Result, *, demands_json: bool) -> "CaseResult":
+        output = result.output
+        error = None
+        if output.error is not None:
+            error = f"{output.error.code}: {output.error.message}"
+        elif not (output.text or output.refusal):
+            error = "empty_answer: the model answered nothing"
+        score = result.value("json_valid")
+        valid = score == 1.0 if score is not None else (False if demands_json and error is None else None)
+        prompt, completion = output.tokens_in or 0, output.tokens_out or 0
+        return cls(
+            id=result.case_id,
+            ok=error is None and valid is not False,
+            error=error,
+            json_valid=valid,
+            latency_ms=output.latency_ms or 0.0,
+            tokens={"prompt": prompt, "completion": completion, "total": prompt + completion},
+        )
 
-class Latency(NamedTuple):
-    """Milliseconds over all cases that were answered; percentiles by nearest rank."""
 
-    mean: float
-    p50: float
-    p95: float
-    p99: float
-    max: float
+@dataclass(frozen=True)
+class FitsSchema:
+    """Whether the answer is JSON that fits the case's schema; nothing to measure where there is none."""
+
+    metrics: ClassVar = (Metric(name="json_valid"),)
+
+    def score(self, case: Case, output: Output) -> Score:
+        import jsonschema_rs
+
+        if case.reference is None:
+            return Score(name="json_valid", note="the case demands no JSON")
+        try:
+            fits = jsonschema_rs.is_valid(case.reference, msgspec.json.decode(output.text or ""))
+        except msgspec.DecodeError:
+            fits = False
+        return Score(name="json_valid", value=float(fits), passed=fits)
 
 
-def read_cases(path: Path) -> list[Case]:
+def read_cases(path: Path) -> Dataset:
     """The cases; `ConfigError` for a file that is none or that holds an identifier twice."""
     try:
-        cases = msgspec.json.Decoder(Case).decode_lines(path.read_bytes())
+        lines = msgspec.json.Decoder(Line).decode_lines(path.read_bytes())
     except (OSError, msgspec.DecodeError) as exc:
         raise ConfigError([f"{path}: {exc}"], source="the cases") from exc
-    if not cases:
-        raise ConfigError([f"{path}: there are no cases"], source="the cases")
-    name, times = Counter(case.id for case in cases).most_common(1)[0]
-    if times > 1:
-        raise ConfigError([f"{path}: {name!r} is there twice"], source="the cases")
-    return cases
+    return Dataset(path.stem, [line.case() for line in lines], source=str(path))
 
 
-async def run_case(stack: Stack, case: Case, model: str) -> CaseResult:
-    """Call and judge; whatever goes wrong with the call becomes the result's ``error``."""
-    started_s = time.perf_counter()
-    error, json_valid, usage = None, None, Usage()
-    try:
-        reply = await stack.call("chat", case.request(model))
-        usage, json_valid = reply.outcome.usage, reply.json_valid
-        if not _text(reply.body):
-            error = "empty_answer: the model answered nothing"
-    except LLMOpsError as exc:
-        error = f"{exc.code}: {exc.message}"
-    except msgspec.DecodeError as exc:
-        error = f"unreadable_answer: {exc}"
-    if case.schema is not None and error is None:
-        json_valid = bool(json_valid)
-    return CaseResult(
-        id=case.id,
-        ok=error is None and json_valid is not False,
-        error=error,
-        json_valid=json_valid,
-        latency_ms=round((time.perf_counter() - started_s) * 1000, 3),
-        tokens={"prompt": usage.prompt, "completion": usage.completion, "total": usage.total},
-    )
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-
-
-class _Completion(msgspec.Struct):
-    choices: list[_Choice]
-
-
-def _text(body: bytes) -> str:
-    """What the first choice says; empty where it says nothing."""
-    choices = msgspec.json.decode(body, type=_Completion).choices
-    return (choices[0].message.content or choices[0].message.refusal or "") if choices else ""
-
-
-async def evaluate(settings: Settings, cases: Sequence[Case]) -> list[CaseResult]:
+async def run_cases(settings: Settings, cases: Dataset) -> Run:
     """One case after the other, so that latencies are those of a single call; progress goes to stderr."""
     from rich.console import Console
     from rich.progress import Progress
 
-    results = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("cases", total=len(cases))
         async with Stack(settings) as stack:
-            for case in cases:
-                results.append(await run_case(stack, case, settings.llm.model))
-                progress.advance(task)
-    return results
+            return await evaluate(
+                cases,
+                ModelSubject(StackAsk(stack), ChatRequest(model=settings.llm.model)),
+                [FitsSchema()],
+                concurrency=1,
+                on_progress=lambda told: progress.update(task, completed=told.done),
+            )
 
 
-def summarise(results: Sequence[CaseResult], cases: Sequence[Case]) -> dict[str, Any]:
+def results_of(run: Run, cases: Dataset) -> list[CaseResult]:
+    """In the order of the file."""
+    found = {each.case_id: each for each in run.results or []}
+    return [CaseResult.of(found[case.id], demands_json=case.reference is not None) for case in cases.cases]
+
+
+def summarise(run: Run, results: Sequence[CaseResult], cases: Dataset) -> dict[str, Any]:
     """The figures of a run. A case with a schema that had an error does not comply with it."""
-    demanding = [case.id for case in cases if case.schema is not None]
-    valid = sum(result.json_valid is True for result in results)
-    latencies = [result.latency_ms for result in results if result.error is None]
+    demanding = sum(case.reference is not None for case in cases.cases)
+    spread = run.summary.latency_ms
     return {
-        "json_compliance_rate": valid / len(demanding) if demanding else None,
-        "error_rate": sum(result.error is not None for result in results) / len(results),
-        "latency_ms": latency_of(latencies)._asdict() if latencies else None,
+        "json_compliance_rate": sum(each.json_valid is True for each in results) / demanding if demanding else None,
+        "error_rate": sum(each.error is not None for each in results) / len(results),
+        "latency_ms": None
+        if spread is None
+        else {name: getattr(spread, name) for name in ("mean", "p50", "p95", "p99", "max")},
     }
-
-
-def latency_of(values_ms: Sequence[float]) -> Latency:
-    ordered = sorted(values_ms)
-
-    def percentile(share: float) -> float:
-        return ordered[math.ceil(share * len(ordered)) - 1]
-
-    return Latency(
-        round(sum(ordered) / len(ordered), 3), percentile(0.5), percentile(0.95), percentile(0.99), ordered[-1]
-    )
-
-
-def git_revision(folder: Path) -> str | None:
-    """The commit that ran, with ``+changes`` where files differ from it; None outside a repository."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -185,12 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         settings, cases = load_settings(options.config), read_cases(options.cases)
-        results = asyncio.run(evaluate(settings, cases))
+        run = asyncio.run(run_cases(settings, cases))
     except ConfigError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
+    results = results_of(run, cases)
     report = {
-        **summarise(results, cases),
+        **summarise(run, results, cases),
         "cases": results,
         "model": settings.llm.model,
         "provider": settings.llm.provider,
@@ -199,13 +172,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "version": __version__,
         "git_revision": git_revision(FOLDER),
     }
-    document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-    options.report.write_bytes(document)
+    document = write_report(report, run, options.report)
     if options.json:
         print(document.decode(), end="")
     else:
         print_report(report, results, options.report)
     return 1 if any(result.error for result in results) else 0
+
+
+def write_report(report: dict[str, Any], run: Run, path: Path) -> bytes:
+    """The report, and in ``results/`` the same with what identifies the run: its history."""
+    document = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    path.write_bytes(document)
+    history = path.parent / HISTORY
+    history.mkdir(exist_ok=True)
+    kept = {"run_id": run.spec.run_id, "dataset_version": run.spec.dataset_version, **report}
+    (history / f"{run.spec.run_id}.json").write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
+    return document
 
 
 def print_report(report: dict[str, Any], results: Sequence[CaseResult], path: Path) -> None:

@@ -1,7 +1,9 @@
-"""``llmops dev``: tools for who builds on the gateway. `faults` is an upstream that fails on purpose."""
+"""``llmops dev``: tools for who builds on the gateway. `faults` is an upstream that fails on purpose, `replay` one that
+gives recorded answers."""
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +12,12 @@ from .output import USAGE_ERROR, JsonFlag, clean_errors, print_json, print_table
 
 if TYPE_CHECKING:
     from ..dev.faults import FaultServer, Rehearsal
+    from ..dev.replay import ReplayServer
 
 app = typer.Typer(help="Tools for who builds on the gateway.", no_args_is_help=True)
 
 _PORT = 8090
+_REPLAY_PORT = 8091
 
 
 @app.callback()
@@ -62,6 +66,53 @@ def faults(
         _print_tally(server)
 
 
+@app.command("replay")
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help='Lines of {"prompt": …, "response": …}.')],
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to bind on 127.0.0.1; 0: a free one.")
+    ] = _REPLAY_PORT,
+    latency_ms: Annotated[float, typer.Option(min=0, max=600_000, help="Before each answer.")] = 0.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve recorded answers as an upstream: an eval end to end, without the models.
+
+    It speaks OpenAI's chat completions. The answer is found by the request's model and its last user message; what is
+    not recorded is a 404. GET /_replay counts.
+    """
+    from ..dev.replay import Recording, RecordingError, ReplayServer
+
+    try:
+        recording = Recording.read(file)
+    except RecordingError as exc:
+        say(f"error: {exc}")
+        raise typer.Exit(1) from exc
+    server = ReplayServer(recording, port=port, latency_s=latency_ms / 1000)
+    with clean_errors(), asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_serve_replay(server, recording.models, len(recording)))
+    if as_json:
+        print_json(server.counts())
+    else:
+        say(", ".join(f"{name} {count:,}" for name, count in server.counts().items()))
+
+
+async def _serve_replay(server: "ReplayServer", models: list[str], count: int) -> None:
+    async with server:
+        say(
+            f"{count:,} recorded answers are given on {server.url}\n"
+            + (f"models: {', '.join(models)}\n" if models else "")
+            + f"counters: {server.url.removesuffix('/v1')}/_replay   stop: Ctrl-C"
+        )
+        await _stopped()
+
+
+async def _stopped() -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await stopping.wait()
+
+
 def _loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
@@ -72,17 +123,13 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(server: "FaultServer", rehearsal: "Rehearsal") -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
     async with server:
         say(
             f"faults answer on {server.url}: {rehearsal.rate:.1%} of requests are struck, seed {rehearsal.seed}\n"
             f"always struck: {server.url_for('NAME')} (names: llmops dev faults --list)\n"
             f"counters: {server.url.removesuffix('/v1')}/_faults   stop: Ctrl-C"
         )
-        await stopping.wait()
+        await _stopped()
 
 
 def _print_tally(server: "FaultServer") -> None:

@@ -54,5 +54,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None: nothing is known of its price, which is not free."""
     cached: bool = False
     """Served from a cache: no fresh observation, and never one of several repeats."""
+    recovered: bool = False
+    """This very cell's own answer, which an earlier process of the run had paid for: fresh, but nobody saw how long it
+    took."""
     trace_id: str | None = None
     release_id: str | None = None

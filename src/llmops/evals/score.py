@@ -44,3 +44,5 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     low: float = 0.0
     high: float = 1.0
     unit: str = ""
+    advisory: bool = False
+    """A model's opinion that nobody has calibrated against people: it is shown and decides nothing."""

@@ -34,21 +34,28 @@ class Scorer(Protocol):
 
 def version_of(scorer: Scorer) -> str:
     """``Name-0123456789ab``: the class, its ``revision`` and its settings. Raise the class's ``revision`` when what it
-    computes changes."""
+    computes changes. Fields that do not count for equality (``compare=False``) do not count here."""
     kind = type(scorer)
     fields: dict[str, Any] = {}
     if dataclasses.is_dataclass(scorer):
-        fields = {field.name: _plain(getattr(scorer, field.name)) for field in dataclasses.fields(scorer)}
+        compared = (field.name for field in dataclasses.fields(scorer) if field.compare)
+        fields = {name: _plain(getattr(scorer, name)) for name in compared}
     told = msgspec.json.encode([kind.__name__, getattr(kind, "revision", 1), fields], order="deterministic")
     return f"{kind.__name__}-{hashlib.sha256(told).hexdigest()[:12]}"
 
 
 def _plain(value: Any) -> Any:
+    own = getattr(value, "version", None)
+    if isinstance(own, str):  # what knows its own version is known by it: a judge, which also holds its connection
+        return own
+    if isinstance(value, Scorer):
+        return version_of(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     try:
-        return msgspec.to_builtins(value, order="deterministic")
-    except TypeError:  # a callable, or something that holds one: it is known by its own version or its name
-        own = getattr(value, "version", None)
-        return own if isinstance(own, str) else getattr(value, "__qualname__", type(value).__qualname__)
+        return msgspec.to_builtins(value, order="deterministic", str_keys=True)
+    except TypeError:  # a callable, or something that holds one
+        return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 async def judge(scorer: Scorer, case: Case, output: Output) -> list[Score]:

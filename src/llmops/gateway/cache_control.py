@@ -6,8 +6,8 @@ What it asks: HTTP's own request header ``Cache-Control``, and three of ours.
 directives that mean nothing here are passed over, as the standard wants it. ``x-llmops-cache-ttl: 3600`` is how many
 seconds this answer may be given out, ``x-llmops-knowledge: handbook@2024-11`` the knowledge base and version that the
 prompt was made with, and ``x-llmops-cache-namespace: run-7/case-3/0`` sets answers apart: only calls that name the same
-get them. What it is told: ``x-llmops-cache: hit | shared | semantic | stale | miss | bypass``, of an answer that was there
-before its ``age`` in seconds, and the namespace again, so that the caller knows it was heeded.
+get them. What it is told: ``x-llmops-cache: hit | shared | semantic | stale | miss | bypass``, of an answer that was
+there before its ``age`` in seconds, and the namespace again, so that the caller knows it was heeded.
 """
 
 import re

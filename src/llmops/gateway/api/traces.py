@@ -109,10 +109,13 @@ def router(traces: TraceDirectory) -> APIRouter:
         tenant: Name = None,
         limit: Limit = 200,
         cursor: Cursor = None,
+        first: Annotated[int, Query(ge=0, le=10**9, description="Begin with this one, counted from 0.")] = 0,
+        span: Annotated[str | None, Query(max_length=100, description="Only the one with this id.")] = None,
         full: Full = False,
     ) -> Response:
-        found = _read(traces, caller, trace_id, tenant, limit, cursor, full)
-        return answer({"items": found["page"], "cursor": found["cursor"]})
+        """``first`` says which of the trace's spans is the first one here."""
+        found = _read(traces, caller, trace_id, tenant, limit, cursor, full, first, span)
+        return answer({"items": found["page"], "first": found["first"], "cursor": found["cursor"]})
 
     return routes
 
@@ -140,10 +143,20 @@ def _read(
     limit: int,
     cursor: str | None,
     full: bool,
+    first: int = 0,
+    span: str | None = None,
 ) -> dict[str, Any]:
     found = None
     if not is_foreign(caller, tenant) and "\0" not in trace_id:
-        found = traces.read(trace_id.lower(), caller.tenant or tenant, limit=limit, cursor=cursor, full=full)
+        found = traces.read(
+            trace_id.lower(),
+            caller.tenant or tenant,
+            limit=limit,
+            cursor=cursor,
+            first=first,
+            span_id=span,
+            full=full,
+        )
     if found is None:
         raise NotFound(f"there is no trace {trace_id[:40]!r}; a call that has just ended is here in a moment")
     shown: dict[str, Any] = msgspec.to_builtins(found)

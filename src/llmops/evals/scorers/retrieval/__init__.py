@@ -1,0 +1,1 @@
+"""Rankings against relevance judgements, with trec_eval's rules; `batch` for many queries, `scorer` for a case."""

@@ -1,0 +1,1 @@
+"""Ways to make a subject: a callable, a model of the pipeline, an endpoint over HTTP, recorded answers."""
