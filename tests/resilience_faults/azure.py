@@ -37,7 +37,8 @@ MIXTURE = (
     "http-503",
 )
 _CALM_S = 20.0
-_WARM_UP = 0.25
+_WARM_UP = 0.5
+"""Until what has a bound has filled it: kept answers, the database's pages, lengths and sessions."""
 _WARM_UP_CALLS = 200
 _SLOPE_MIB = 1.0
 """Per 100,000 calls."""

@@ -41,6 +41,7 @@ class Database:
         self._engine = create_engine(
             parsed,
             pool_pre_ping=not embedded,
+            pool_use_lifo=True,  # the same few connections: each keeps pages of its own
             hide_parameters=True,
             connect_args={} if embedded else {name: wait for name, wait in waits.items() if name not in parsed.query},
         )
