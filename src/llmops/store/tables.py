@@ -77,6 +77,7 @@ api_keys = Table(
 #: One row for every line of the request logs. ``tenant`` is NULL where a request was turned away before anybody was
 #: known; ``cost_nanousd`` is NULL where no price is known. ``tags`` is a JSON object with its names in order;
 #: ``timings`` has the form of `telemetry.spans.call_timings.CallTimings`: a call's spans are derived from its row.
+#: ``flags`` is a JSON object of those that the call was made under.
 calls = Table(
     "calls",
     metadata,
@@ -123,6 +124,10 @@ calls = Table(
     Column("degraded", String(256)),
     Column("timings", Text),
     Column("json_valid", Boolean),
+    Column("rollout_id", String(256)),
+    Column("arm", String(256)),
+    Column("probability", Float),
+    Column("flags", Text),
     # What the slowest and dearest are found by stands at the end of both: a look through all of a small index.
     Index("ix_calls_started_at_ms", "started_at_ms", "latency_ms", "cost_nanousd"),
     Index("ix_calls_tenant", "tenant", "started_at_ms", "latency_ms", "cost_nanousd"),
@@ -130,6 +135,11 @@ calls = Table(
     _where_given("session", "day", "session", "started_at_ms"),
     _where_given("user", "day", "user", "started_at_ms"),
     _where_given("error_type", "started_at_ms"),
+    # All that the use of a prompt's version is told by, so that no row is read for it.
+    _where_given(
+        "prompt_version",
+        *("prompt_version", "tenant", "started_at_ms", "status", "latency_ms", "cost_nanousd"),
+    ),
 )
 
 #: The calls of known tenants, summed up. ``group_id`` stands for key, user, model and tags together, which are too long
@@ -614,4 +624,245 @@ eval_results = Table(
     Column("cached", Boolean, nullable=False),
     Column("trace_id", String(32)),
     sqlite_with_rowid=False,
+)
+
+#: How far online evals have come with the log of one place. ``done``: judgements made beyond the positions, as JSON.
+online_progress = Table(
+    "online_progress",
+    metadata,
+    Column("place", String(64), primary_key=True),
+    Column("positions", Text, nullable=False),
+    Column("done", Text, nullable=False),
+)
+
+#: What online evals did each day (UTC), by rule.
+online_days = Table(
+    "online_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("rule", String(40), primary_key=True),
+    Column("scored", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("unmeasured", BigInteger, nullable=False),
+    Column("no_texts", BigInteger, nullable=False),
+    Column("over_budget", BigInteger, nullable=False),
+    Column("too_old", BigInteger, nullable=False),
+    Column("spent_nanousd", BigInteger, nullable=False),
+)
+
+#: What a watch over drift has found last: JSON.
+drift_reports = Table(
+    "drift_reports",
+    metadata,
+    Column("watch", String(40), primary_key=True),
+    Column("tenant", String(256)),
+    Column("at_s", Float, nullable=False),
+    Column("report", Text, nullable=False),
+)
+
+#: Who changed what. ``before`` and ``after`` are JSON; a ``tenant`` of NULL is the operator's matter.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("tenant", String(256)),
+    Column("key_id", String(256)),
+    Column("actor", String(256), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("actor_tenant", String(256)),
+    Column("action", String(64), nullable=False),
+    Column("object", String(256), nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("reason", Text),
+    Index("ix_audit_tenant", "tenant", "id"),
+    Index("ix_audit_object", "object", "id"),
+    Index("ix_audit_action", "action", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: Immutable bundles. ``id`` is the content's hash, ``bundle`` its canonical JSON (`releases.bundle.Bundle`). Here and in
+#: the tables about them a ``tenant`` of `*` is an administrator's: shared.
+releases = Table(
+    "releases",
+    metadata,
+    Column("tenant", String(256), primary_key=True),
+    Column("id", String(20), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("parent", String(20)),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_releases_name", "name", "created_at_ms"),
+    Index("ix_releases_created_at_ms", "created_at_ms"),
+)
+
+#: Which release of a name is live. ``moves`` counts its moves.
+release_pointers = Table(
+    "release_pointers",
+    metadata,
+    Column("tenant", String(256), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("release_id", String(20), nullable=False),
+    Column("moves", Integer, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("by", String(256), nullable=False),
+)
+
+#: Every move of a pointer.
+release_moves = Table(
+    "release_moves",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("before", String(20)),
+    Column("after", String(20), nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("by", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_release_moves_tenant", "tenant", "name", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: What the gate has said of releases. ``run_ids`` is a JSON list; the latest counts.
+release_verdicts = Table(
+    "release_verdicts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("release_id", String(20), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("run_ids", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("by", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_release_verdicts_tenant", "tenant", "release_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: Flags. ``body`` is a `flags.flag.Flag`; ``revision`` counts its changes; a ``tenant`` of `*` is an administrator's.
+flags = Table(
+    "flags",
+    metadata,
+    Column("tenant", String(256), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("changed_by", String(256), nullable=False),
+)
+
+#: Promotions of baselines; rows are added and never changed. ``record`` is JSON of `evals.baselines.Baseline`.
+eval_baselines = Table(
+    "eval_baselines",
+    metadata,
+    Column("tenant", String(256), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(100), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("ix_eval_baselines_run", "run_id"),
+)
+
+#: What gates decided. ``decision`` is JSON of `evals.gate.decision.Decision`.
+eval_decisions = Table(
+    "eval_decisions",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("gate", String(100), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("dataset", String(256), nullable=False),
+    Column("dataset_version", String(64), nullable=False),
+    Column("baseline_run", String(100)),
+    Column("candidate_run", String(100)),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("decision", Text, nullable=False),
+    Index("ix_eval_decisions_gate", "tenant", "gate", "at_ms"),
+    Index("ix_eval_decisions_dataset", "tenant", "dataset", "dataset_version"),
+)
+
+#: Prompts by name; ``tenant`` is ``*`` for those that all see, ``folder`` what stands before the name's last ``/``.
+#: ``version`` is where the counter of prompts stood when anything of one was last written: gateways follow it.
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(256), nullable=False),
+    Column("name", String(200).with_variant(String(200, collation="C"), "postgresql"), nullable=False),
+    Column("folder", String(200).with_variant(String(200, collation="C"), "postgresql"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Column("archived_at_ms", BigInteger),
+    Column("version", BigInteger, nullable=False),
+    Index("uq_prompts_tenant", "tenant", "name", unique=True),
+    Index("ix_prompts_tenant", "tenant", "folder", "name"),
+    Index("ix_prompts_version", "version"),
+    sqlite_autoincrement=True,
+)
+
+#: Immutable versions. ``body`` is JSON of what was written, ``resolved`` of that with all that it includes (NULL: the
+#: same), ``pins`` which versions those were; ``digest`` is the hash of what was written.
+prompt_versions = Table(
+    "prompt_versions",
+    metadata,
+    Column("prompt_id", BigInteger, ForeignKey("prompts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(32), nullable=False),
+    Column("author", String(256), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("pins", Text),
+    Column("body", Text, nullable=False),
+    Column("resolved", Text),
+)
+
+#: Where the labels of a prompt point to.
+prompt_labels = Table(
+    "prompt_labels",
+    metadata,
+    Column("prompt_id", BigInteger, ForeignKey("prompts.id"), primary_key=True),
+    Column("label", String(40), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("moved_at_ms", BigInteger, nullable=False),
+    Column("moved_by", String(256), nullable=False),
+)
+
+#: Where labels have pointed to: what a rollback goes back by. ``before`` or ``number`` is NULL where there was none.
+prompt_moves = Table(
+    "prompt_moves",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("prompt_id", BigInteger, ForeignKey("prompts.id"), nullable=False),
+    Column("label", String(40), nullable=False),
+    Column("before", Integer),
+    Column("number", Integer),
+    Column("is_rollback", Boolean, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_prompt_moves_prompt_id", "prompt_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: What people say of a version.
+prompt_comments = Table(
+    "prompt_comments",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("prompt_id", BigInteger, ForeignKey("prompts.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("author", String(256), nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_prompt_comments_prompt_id", "prompt_id", "number", "id"),
+    sqlite_autoincrement=True,
 )
