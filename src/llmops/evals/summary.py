@@ -251,17 +251,17 @@ def _slices(cases: Sequence[Case], wanted: Sequence[str] | None) -> Mapping[str,
     """The slices that each case is in."""
     values: dict[str, set[str]] = {}
     for case in cases:
-        for key, value in _facets(case):
+        for key, value in facets(case):
             known = values.setdefault(key, set())
             if len(known) <= _MOST_VALUES:
                 known.add(value)
     keys = (
         set(wanted) if wanted is not None else {key for key, known in values.items() if 1 < len(known) <= _MOST_VALUES}
     )
-    return {case.id: tuple(f"{key}={value}" for key, value in _facets(case) if key in keys) for case in cases}
+    return {case.id: tuple(f"{key}={value}" for key, value in facets(case) if key in keys) for case in cases}
 
 
-def _facets(case: Case) -> list[tuple[str, str]]:
+def facets(case: Case) -> list[tuple[str, str]]:
     """What a case can be sorted by: short values alone."""
     found = [(key, _shown(value)) for key, value in case.metadata.items() if isinstance(value, str | bool | int)]
     if case.cluster is not None:

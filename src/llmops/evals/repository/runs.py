@@ -106,7 +106,7 @@ class RunRepository:
             query = query.where(columns.started_at_ms < before_ms)
         query = query.order_by(columns.started_at_ms.desc(), columns.run_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_stored(*row) for row in connection.execute(query)]
+            return [stored_run(*row) for row in connection.execute(query)]
 
     def trend(self, name: str, dataset: str, *, tenant: str | None = None, limit: int = 100) -> Sequence[Point]:
         """A metric over the runs with a dataset, the oldest of the newest ``limit`` first."""
@@ -135,7 +135,8 @@ class RunRepository:
         return True
 
 
-def _stored(spec: str, ending: str, summary: str | None) -> StoredRun:
+def stored_run(spec: str, ending: str, summary: str | None) -> StoredRun:
+    """From its columns."""
     return StoredRun(
         spec=msgspec.json.decode(spec, type=RunSpec),
         ending=msgspec.json.decode(ending, type=Ending),

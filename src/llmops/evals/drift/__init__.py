@@ -1,0 +1,1 @@
+"""Drift: whether live calls still look like those of a reference window."""

@@ -1,0 +1,1 @@
+"""Reports of runs: one model of what is shown, and one file for each form that it is written in."""
