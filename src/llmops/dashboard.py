@@ -20,9 +20,11 @@ if not __package__:
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 
-from .pages import overview
+from .pages import alerts, audit, costs, evals, evals_datasets, feedback, keys, overview, reliability, review, traces
 from .viewing import frame
+from .viewing.base_url import BaseUrl
 from .viewing.feed import the_feed
 from .viewing.loopback import listens_alone
 from .viewing.sessions import SESSIONS
@@ -35,6 +37,16 @@ _ICON = Path(__file__).with_name("viewing") / "icon.svg"
 # fmt: off
 PAGES = (
     ("Watch", overview, "Overview", ":material/monitoring:", "overview"),
+    ("Watch", costs, "Costs", ":material/payments:", "costs"),
+    ("Watch", reliability, "Reliability", ":material/health_and_safety:", "reliability"),
+    ("Watch", traces, "Traces", ":material/account_tree:", "traces"),
+    ("Watch", alerts, "Alerts", ":material/notifications:", "alerts"),
+    ("Watch", feedback, "Feedback", ":material/reviews:", "feedback"),
+    ("Improve", evals, "Evals", ":material/experiment:", "evals"),
+    ("Improve", evals_datasets, "Datasets", ":material/dataset:", "datasets"),
+    ("Improve", review, "Review", ":material/rate_review:", "review"),
+    ("Manage", keys, "Keys and limits", ":material/key:", "keys"),
+    ("Manage", audit, "Audit", ":material/history:", "audit"),
 )
 # fmt: on
 
@@ -60,8 +72,10 @@ def _drawing(module: ModuleType) -> Callable[[], None]:
 if __name__ == "__main__":
     main()
 else:
+    # Streamlit takes a folder of this name for scripts of its older kind, until `main` has run for the first time.
+    PagesManager.uses_pages_directory = False
     app = st.App(
         Path(__file__).resolve(),
         routes=routes(SESSIONS, lambda: the_feed(alone=listens_alone())),
-        middleware=[Middleware(Shield)],
+        middleware=[Middleware(Shield), Middleware(BaseUrl, path=st.get_option("server.baseUrlPath"))],
     )

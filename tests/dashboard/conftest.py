@@ -22,10 +22,13 @@ import pytest
 
 from llmops.identity.key import Role
 from llmops.opening import open_identity
+from tests.dashboard.ledger import ledger
 from tests.fakes.gateway import settings_for
 from tests.serving import HOST, ROOT, Server, environment, free_port, running, until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+
+__all__ = ["ledger"]
 
 CHROMIUM = Path(os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium"))
 IMAGES = ROOT / "docs/images"

@@ -31,13 +31,15 @@ class Card(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a table. ``share`` of the largest draws a bar, ``to`` leads to an address of ours."""
+    """A cell of a table. ``share`` of the largest draws a bar, ``to`` leads to an address of ours, ``beside`` is markup of
+    ours that follows the text."""
 
     text: str
     to: str | None = None
     title: str = ""
     mood: Mood = "neutral"
     share: float | None = None
+    beside: str = ""
 
 
 class Trouble(NamedTuple):
@@ -167,7 +169,7 @@ def _cell(cell: Cell | str, right: bool) -> str:
     if cell.share is not None:
         text = f'<span class="bar" style="width:{max(0.0, min(1.0, cell.share)) * 4:.2f}rem"></span>{text}'
     title = f' title="{words.html(cell.title, 400)}"' if cell.title else ""
-    return f"<td{_right(right)}{title}>{text}</td>"
+    return f"<td{_right(right)}{title}>{text}{cell.beside}</td>"
 
 
 def _right(is_number: bool) -> str:

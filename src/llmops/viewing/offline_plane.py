@@ -5,8 +5,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from ..audit.repository import AuditRepository
+from ..audit.trail import AuditTrail
 from ..clock import SystemClock
 from ..errors import LLMOpsError
+from ..evals.datasets.repository.datasets import DatasetRepository
+from ..evals.directory import EvalDirectory
+from ..evals.review.desk import ReviewDesk
 from ..gateway.access import Access
 from ..gateway.api.application import build
 from ..gateway.client_address import ClientAddress
@@ -79,6 +84,10 @@ class OfflinePlane:
             assessments=AssessmentRepository(database),
             exports=ExportRepository(database),
             traces=TraceDirectory(database, settings.traces.semconv),
+            datasets=DatasetRepository(database),
+            review=ReviewDesk(database),
+            evals=EvalDirectory(database),
+            audit=AuditTrail(AuditRepository(database), clock),
             grace_s=settings.auth.rotation_grace_seconds,
         )
 

@@ -1,0 +1,29 @@
+"""Evals: runs with their figures, two runs compared, trends, gate decisions; with ``run=`` in the address, one run.
+
+Everything is asked from ``/api/evals``; a verdict here is that of the gate's rule on one metric.
+"""
+
+from ..viewing import address, judging
+from ..viewing.view import View
+from . import evals_compare, evals_run, evals_runs, evals_trends
+
+_SHOWN = {"runs": "Runs", "compare": "Compare", "trends": "Trends"}
+_WHAT = {
+    "runs": "datasets through a subject, judged; the newest first",
+    "compare": "a run against a baseline, case by case",
+    "trends": "a metric over runs and commits",
+}
+
+
+def render(view: View) -> None:
+    judging.wear()
+    run = address.read("run")
+    if run:
+        evals_run.render(view, run)
+        return
+    shown = address.read("show", "runs", valid=_SHOWN.__contains__)
+    view.title("Evals", _WHAT[shown])
+    shown = address.choose(
+        "Show", "show", list(_SHOWN), "runs", format_func=_SHOWN.__getitem__, label_visibility="collapsed"
+    )
+    {"runs": evals_runs.render, "compare": evals_compare.render, "trends": evals_trends.render}[shown](view)
