@@ -14,7 +14,15 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 """From the mildest to the worst."""
 RuleKind = Literal[
-    "latency", "success_rate", "budget_used", "quality", "spend_anomaly", "breaker_open", "drops", "slo_burn"
+    "latency",
+    "success_rate",
+    "budget_used",
+    "quality",
+    "spend_anomaly",
+    "breaker_open",
+    "drops",
+    "slo_burn",
+    "drift",
 ]
 Dimension = Literal["tenant", "model", "release"]
 PLACEHOLDERS = frozenset(
@@ -98,7 +106,8 @@ class AlertRuleSettings(_Section):
     kind: RuleKind = Field(
         description="`latency` (seconds, a quantile), `success_rate` (share of calls), `budget_used` (share of any "
         "budget), `quality` (mean of a score), `spend_anomaly` (robust z-score of an hour's spend), `breaker_open` (or "
-        "a credential that is refused), `drops` (records and spans lost), `slo_burn`."
+        "a credential that is refused), `drops` (records and spans lost), `slo_burn`, `drift` (the size of a shift, no "
+        "chance, that `evals.drift` has found; 0.25 is much)."
     )
     threshold: dict[Severity, float] = Field(
         {},

@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,11 +26,16 @@ from .opening import (
     cache_rules,
     open_local_answers,
     open_pepper,
+    open_prompts,
     open_request_log,
+    open_sandbox,
     open_shared_answers,
     open_shared_counters,
     open_tokens,
     probe_rules,
+    prompt_caps,
+    prompt_fallback,
+    prompt_selector,
     redactor_of,
     resilience_rules,
 )
@@ -41,12 +46,16 @@ from .policies.embedding_cache import embedding_cache
 from .policies.last_resorts import last_resorts
 from .policies.limits import limits
 from .policies.probing import TAG, TENANT, OneModel, probe_body, probing
+from .policies.prompting import prompting
 from .policies.recording import recording
+from .policies.releasing import releasing
 from .policies.resilience import resilience
 from .policies.routing import Model, ModelTable, provider_call, routing
 from .policies.stamping import stamping
 from .policies.structured_output import structured_output
+from .prompts.hot import HotPrompts
 from .providers.transport import Transport
+from .releases.table import ReleaseTable
 from .resilience.fleet import Fleet
 from .settings import Settings, masked
 from .spend.desk import Desk
@@ -69,13 +78,17 @@ if TYPE_CHECKING:
 def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
     """The policies of the pipeline, outermost first: this list, in this order, and nothing else decides it.
 
-    Later ones take their places here: release after auth, guardrails before the cache. Calls made in-process need no
+    Later ones take their places here: guardrails before the cache. Calls made in-process need no
     key: ``parts.keyring`` is then None.
     """
     return [
         stamping(settings.prompts.version),
         recording(parts.desk.ledger, parts.clock),
         *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
+        prompting(
+            parts.prompts, DIALECTS, prompt_selector(settings), prompt_fallback(settings), prompt_caps(settings)
+        ),
+        *([releasing(parts.releases, DIALECTS)] if parts.releases is not None else []),
         *capturing(settings),
         limits(table, parts.desk.admission),
         last_resorts(
@@ -171,6 +184,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     desk: Desk
     fleet: Fleet
     cache: Cache
+    prompts: HotPrompts
     metrics: Metrics
     transport: Transport
     keyring: Keyring | None
@@ -179,6 +193,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The desk's counters, where they are in Redis."""
     shared_answers: "RedisAnswers | None"
     """The cache's answers, where they are in Redis."""
+    releases: ReleaseTable | None = None
+    """None where names are not released."""
 
 
 class Stack:
@@ -198,9 +214,12 @@ class Stack:
         seed: int | None = None,
         keyring: Keyring | None = None,
         tokens: "TokenVerifier | None" = None,
+        releases: ReleaseTable | None = None,
+        prompts: HotPrompts | None = None,
     ) -> None:
         """``seed`` fixes identifiers and the luck of weighted routing; with a ``keyring`` calls need a key, or one of
-        the ``tokens``."""
+        the ``tokens``; calls for the names of ``releases`` get what is live there.
+        ``prompts`` stay the caller's; without them it looks into the database when a call names one."""
         clock = clock or SystemClock()
         metrics = Metrics()
         log = open_request_log(settings, clock, metrics)
@@ -209,6 +228,7 @@ class Stack:
         shared_answers = open_shared_answers(settings, clock)
         self.settings = settings
         probe_rules(settings)
+        self._closing: list[Callable[[], None]] = []
         self.parts = Parts(
             clock=clock,
             ids=Ids(seed),
@@ -229,11 +249,15 @@ class Stack:
             ),
             fleet=Fleet(),
             cache=Cache(shared_answers or open_local_answers(settings, clock)),
+            prompts=prompts or self._open_prompts(settings, clock),
             keyring=keyring,
             tokens=tokens,
             shared_counters=shared_counters,
             shared_answers=shared_answers,
+            releases=releases,
         )
+        if releases is not None:
+            releases.renderer = self.parts.prompts
         if shared_answers is not None:
             shared_answers.on_words = self.parts.cache.let_off
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
@@ -265,6 +289,11 @@ class Stack:
             for section, name in kept
             if getattr(getattr(old, section), name) != getattr(getattr(settings, section), name)
         ]
+
+    def _open_prompts(self, settings: Settings, clock: Clock) -> HotPrompts:
+        database, sandbox = Database(settings.database.url), open_sandbox(settings)
+        self._closing += [database.close, sandbox.close]
+        return open_prompts(settings, clock, database, sandbox)
 
     def _set_out(self, settings: Settings, table: ModelTable, prices: PriceBook) -> None:
         clock = self.parts.clock
@@ -367,6 +396,8 @@ class Stack:
             await self.parts.shared_answers.aclose()
         self.parts.desk.ledger.close()
         await self.parts.transport.aclose()
+        for close in self._closing:
+            close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,6 +1,8 @@
-"""The shape of the section ``evals``: what may become part of a dataset."""
+"""The shape of the section ``evals``: what may become part of a dataset, what is scored live, what is watched."""
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from .online_settings import DriftSettings, OnlineSettings
 
 
 class _Section(BaseModel):
@@ -35,3 +37,5 @@ class EvalSettings(_Section):
     """Evals."""
 
     datasets: DatasetSettings = DatasetSettings()
+    online: OnlineSettings = OnlineSettings()
+    drift: DriftSettings = DriftSettings()

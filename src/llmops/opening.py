@@ -12,10 +12,14 @@ import msgspec
 
 from .caching.cache import CacheRules
 from .clock import Clock, SystemClock
-from .errors import ConfigError
+from .errors import ConfigError, InvalidRequest
 from .identity.directory import IdentityDirectory
 from .identity.keyring import Keyring
 from .identity.secret import load_pepper
+from .prompts.hot import HotPrompts
+from .prompts.prompt import PRODUCTION, Selector, selector_of
+from .prompts.render import Caps
+from .prompts.sandboxed import JinjaRenderer
 from .resilience.fleet import Fleet, Rules
 from .resilience.probe import ProbeRules
 from .resilience.rules import BreakerRules, OverloadRules, PoolRules, RetryRules
@@ -140,6 +144,32 @@ def redactor_of(settings: Settings) -> Redactor:
     """What is taken out of kept texts."""
     section = settings.traces.capture
     return Redactor(section.redact, known=section.redact_known, max_chars=section.max_kilobytes * 1000)
+
+
+def open_sandbox(settings: Settings) -> JinjaRenderer:
+    """Where Jinja templates are rendered; no process is started before one is."""
+    return JinjaRenderer(limit_s=settings.prompts.jinja_seconds)
+
+
+def open_prompts(settings: Settings, clock: Clock, database: Database, sandbox: JinjaRenderer) -> HotPrompts:
+    return HotPrompts(database, clock, sandbox=sandbox, period_s=settings.auth.refresh_seconds)
+
+
+def prompt_selector(settings: Settings) -> Selector:
+    """What is meant where a request names a prompt and no version. `PROMPT_VERSION` may be any text; one that is
+    neither a number nor a label is only stamped."""
+    try:
+        return selector_of(settings.prompts.version or PRODUCTION)
+    except InvalidRequest:
+        return Selector(label=PRODUCTION)
+
+
+def prompt_fallback(settings: Settings) -> Selector | None:
+    return selector_of(settings.prompts.fallback) if settings.prompts.fallback is not None else None
+
+
+def prompt_caps(settings: Settings) -> Caps:
+    return Caps(settings.prompts.max_value_characters, settings.prompts.max_rendered_characters)
 
 
 def open_local_answers(settings: Settings, clock: Clock) -> LocalAnswers:

@@ -18,6 +18,7 @@ from .history_settings import HistorySettings
 from .jwt_settings import JwtIssuerSettings
 from .last_resort_settings import LastResortSettings
 from .price_settings import PriceSettings
+from .prompt_settings import PromptSettings
 from .redis_settings import RedisSettings
 from .resilience_settings import ResilienceSettings, StrategyName
 from .rule_settings import BudgetSettings, LimitRuleSettings
@@ -120,12 +121,6 @@ class LedgerSettings(_Section):
     when_unwritable: Literal["serve", "refuse"] = Field(
         "serve", description="When a reservation cannot be written (full disk): carry calls on, or refuse them (503)."
     )
-
-
-class PromptSettings(_Section):
-    """Prompt selection."""
-
-    version: str | None = Field(None, max_length=100, description="Stamped on every record as `prompt_version`.")
 
 
 class DatabaseSettings(_Section):

@@ -6,7 +6,7 @@ here; what one policy must tell another is a field on `Call` or `Reply`, never a
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -57,6 +57,16 @@ class MessageView(msgspec.Struct, frozen=True, gc=False):
     length: int
 
 
+class PromptWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt of the registry that a request names instead of, or beside, its messages. ``which`` is a version's
+    number or a label, ``fallback`` what will do where that is missing; None: as the settings say."""
+
+    name: str
+    which: int | str | None = None
+    fallback: int | str | None = None
+    variables: dict[str, Any] = {}
+
+
 class RequestView(msgspec.Struct, kw_only=True, gc=False):
     """The few fields of a request that policies need, whatever its dialect."""
 
@@ -72,6 +82,8 @@ class RequestView(msgspec.Struct, kw_only=True, gc=False):
     messages: list[MessageView] = []
     choices: int = 1
     """How many alternatives are asked for."""
+    prompt: PromptWish | None = None
+    """Until it has been put in; before, ``model`` may be empty and messages missing: the prompt brings them."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -189,6 +201,15 @@ class Headroom(msgspec.Struct, frozen=True, gc=False):
     tokens: Allowance | None = None
 
 
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Which release of a name a rollout gives a call, as which arm, and how probable that was."""
+
+    release_id: str
+    arm: str
+    probability: float
+    rollout_id: str
+
+
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An attempt that came to nothing. ``number`` is its place among the call's attempts, from 1; ``status`` what the
     upstream answered, None where it did not; ``in_doubt``: nobody knows whether the provider did the work."""
@@ -226,8 +247,16 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 
     tenant: str = "default"
     key_id: str | None = None
+    check_model: Callable[[str], None] | None = None
+    """Set where the request leaves the model to its prompt: raises for one that the caller may not use."""
     prompt_version: str | None = None
     release_id: str | None = None
+    rollout_id: str | None = None
+    arm: str | None = None
+    probability: float | None = None
+    """Of the assignment to the arm, where a rollout made one."""
+    flags: dict[str, str] = {}
+    """The variants of feature flags that the caller says the call is made under."""
     model: str | None = None
     """The configured name that matched the requested model; bounded, so it may be a metric's label."""
     deployment: Deployment | None = None
@@ -263,7 +292,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     degraded: str | None = None
     """Which last resort answered: ``stale``, ``model:<name>`` or ``template``."""
     asked: str | None = None
-    """The model that the client asked for, where a last resort has put another into ``view`` and ``body``."""
+    """The model that the client asked for, where a release or a last resort has put another into ``view`` and
+    ``body``."""
     headroom: "Headroom | None" = None
     """Set where limits apply to the call: what its caller has left."""
     dropped: list[str] = []

@@ -94,3 +94,10 @@ def test_beside_a_gateway_both_are_up_to_date(tmp_path: Path, server: Server) ->
     assert [(row["model"], row["calls"]) for row in found["rows"]] == [("mock", 5)]
     asked = llmops("reconcile", "--json", folder=tmp_path)
     assert asked.returncode == 0 and json.loads(asked.stdout)["log"]["calls"] == 5
+
+
+def test_the_end_of_the_month(folder: Path) -> None:
+    found = json.loads(llmops("usage", "--forecast", "--json", folder=folder).stdout)
+    assert found["days_needed"] == 3 and (found["forecast"] is None or found["days_known"] >= 3)
+    asked = llmops("usage", "--forecast", "--tenant", "nobody", folder=folder)
+    assert asked.stdout.split()[:2] == ["month", "spent_usd"] and "a forecast needs 3 whole days" in asked.stderr

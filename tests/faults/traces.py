@@ -193,9 +193,7 @@ async def _judge(on: _Stage, *, one_life: bool = False) -> None:
     }
     report.expect(senders.count("taken") > 0, "some spans were taken")
     problems = await on.gateway.healthy(10)
-    report.expect(
-        not [each for each in problems if each.startswith("spans")], "in the end it is well", problems
-    )
+    report.expect(not [each for each in problems if each.startswith("spans")], "in the end it is well", problems)
 
 
 async def _judge_sums(on: _Stage) -> None:

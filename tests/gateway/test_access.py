@@ -50,10 +50,16 @@ LEAST: dict[str, str | None] = {
             "alerts",
             "alerts/history",
             "alerts/receivers",
+            "audit",
             "cache",
+            "drift",
+            "forecast",
             "overview",
             "scores",
             "scores/figures",
+            "scores/course",
+            "scores/judged",
+            "scores/spread",
             "series",
             "sessions",
             "silences",
@@ -62,10 +68,23 @@ LEAST: dict[str, str | None] = {
             "traces",
             "traces/{trace_id}",
             "traces/{trace_id}/spans",
+            "usage/tags",
         )
     },
     "GET /api/exports": "admin",
+    "GET /api/metrics": "admin",
     **{f"GET /api/datasets{what}": "viewer" for what in ("", "/{dataset}", "/{dataset}/cases", "/{dataset}/diff")},
+    **{
+        f"GET /api/evals/{what}": "viewer"
+        for what in (
+            "runs",
+            *(f"runs/{{run}}{part}" for part in ("", "/distribution", "/cells", "/case")),
+            "compare",
+            "compare/cases",
+            "metrics",
+            "trend",
+        )
+    },
     "POST /api/datasets": "editor",
     "DELETE /api/datasets/{dataset}": "editor",
     **{f"{method} /api/datasets/{{dataset}}/labels/{{label}}": "editor" for method in ("PUT", "DELETE")},
@@ -79,7 +98,24 @@ LEAST: dict[str, str | None] = {
             *(f"POST /api/review/queues/{{queue}}/items/{{item}}/{what}" for what in ("answer", "skip")),
         )
     },
+    **{
+        f"GET /api/prompts{what}": "viewer"
+        for what in ("", *(f"/{part}" for part in ("versions", "version", "labels", "comments", "diff", "usage")))
+    },
+    "POST /api/prompts/render": "viewer",
+    **{f"{method} /api/prompts": "editor" for method in ("POST", "DELETE")},
+    **{f"{method} /api/prompts/labels": "editor" for method in ("PUT", "DELETE")},
+    **{f"POST /api/prompts/{what}": "editor" for what in ("rollback", "comments")},
+    **{f"GET /api/public/v2/prompts{what}": "any" for what in ("", "/{name:path}")},
+    "POST /api/public/v2/prompts": "editor",
+    "PATCH /api/public/v2/prompts/{name:path}/versions/{version}": "editor",
     "DELETE /api/cache": "editor",
+    **{f"GET /api/{what}": "viewer" for what in ("flags", "flags/{key}", "releases")},
+    **{f"{method} /api/flags/{{key}}": "editor" for method in ("PUT", "DELETE")},
+    **{f"GET /api/releases/{{release_id}}{what}": "viewer" for what in ("", "/diff")},
+    **{f"POST /api/releases{what}": "editor" for what in ("", "/rollback")},
+    **{f"POST /api/releases/{{release_id}}/{what}": "editor" for what in ("live", "verdicts")},
+    **{f"POST /ofrep/v1/evaluate/flags{what}": "any" for what in ("", "/{key}")},
     "POST /api/silences": "editor",
     "DELETE /api/silences/{silence_id}": "editor",
     "POST /api/scores": "any",
@@ -95,6 +131,19 @@ LEAST: dict[str, str | None] = {
     **{f"POST {path}": "caller" for path in HOT_ROUTES},
 }
 BODIES: dict[str, Callable[[int], Any]] = {
+    "POST /api/prompts": lambda number: {"name": f"made-{number}", "text": "Hi"},
+    "POST /api/public/v2/prompts": lambda number: {"name": f"told-{number}", "prompt": "Hi"},
+    "POST /api/prompts/render": lambda _: {"name": "none"},
+    "PUT /api/prompts/labels": lambda _: {"name": "none", "label": "staging", "version": 1},
+    "POST /api/prompts/rollback": lambda _: {"name": "none"},
+    "POST /api/prompts/comments": lambda _: {"name": "none", "version": 1, "text": "Hi"},
+    "PATCH /api/public/v2/prompts/{name:path}/versions/{version}": lambda _: {"newLabels": ["staging"]},
+    "PUT /api/flags/{key}": lambda _: {"variants": {"on": True}, "default": "on"},
+    "POST /api/releases": lambda number: {"bundle": {"name": f"made-{number}", "model": "mock"}},
+    "POST /api/releases/rollback": lambda _: {"name": "none", "reason": "a test"},
+    "POST /api/releases/{release_id}/live": lambda _: {"reason": "a test"},
+    "POST /api/releases/{release_id}/verdicts": lambda _: {"verdict": "PASS", "run_ids": ["none"]},
+    **{f"POST /ofrep/v1/evaluate/flags{what}": lambda _: {"context": {}} for what in ("", "/{key}")},
     "POST /api/tenants": lambda number: {"id": f"made-{number}"},
     "PATCH /api/tenants/{tenant_id}": lambda _: {"disabled": False},
     "POST /api/keys": lambda _: {"name": "made"},
@@ -118,7 +167,18 @@ BODIES: dict[str, Callable[[int], Any]] = {
 }
 MAKING = {
     f"POST /api/{what}"
-    for what in ("tenants", "keys", "limits", "budgets", "silences", "scores", "datasets", "review/queues")
+    for what in (
+        "tenants",
+        "keys",
+        "limits",
+        "budgets",
+        "silences",
+        "scores",
+        "datasets",
+        "releases",
+        "review/queues",
+        "prompts",
+    )
 }
 RANK = {"viewer": 1, "editor": 2, "admin": 3}
 HOLDERS = {
@@ -240,6 +300,10 @@ def expected(route: str, holder: str) -> int:
         return 403
     if ("{key_id}" in route or "{rule_id}" in route) and "stranger" in holder:
         return 404
+    if "{release_id}" in route or route.endswith("/rollback") or ("{key}" in route and not route.startswith("PUT ")):
+        return 404
+    if "prompts" in route and not route.endswith("prompts") or route == "DELETE /api/prompts":
+        return 404
     if route == "DELETE /api/cache" and "stranger" in holder:
         return 403
     if any(f"{{{name}}}" in route for name in ("silence_id", "trace_id", "dataset", "queue")):
@@ -257,18 +321,22 @@ async def test_every_route_is_judged_for_every_credential(house: House) -> None:
         victim, _ = house.registry.create_key(name="victim", tenant="acme")
         method, path = route.split(" ")
         rule_id = house.add_rule("budget" if "budgets" in path else "limit") if "{rule_id}" in path else ""
-        nothing = dict.fromkeys(("silence_id", "dataset", "label", "queue", "item"), "none")
+        nothing = dict.fromkeys(("silence_id", "dataset", "label", "queue", "item", "key", "release_id"), "none")
+        path = path.replace("{name:path}", "none").replace("{version}", "1")
         path = path.format(key_id=victim.id, tenant_id="acme", rule_id=rule_id, trace_id="0" * 32, **nothing)
+        path += "?name=none&label=staging" if "/api/prompts" in route and method in ("GET", "DELETE") else ""
         path += "?tenant=acme" if route == "DELETE /api/cache" else ""
-        path += "?before=latest" if route.endswith("/diff") else ""
+        path += f"{'&' if '?' in path else '?'}before=latest&other=none" if route.endswith("/diff") else ""
         body = BODIES[route](next(number)) if route in BODIES else None
         answer = await house.ask(holder, method, path, body)
         if answer.status != expected(route, holder):
             wrong.append((route, holder, answer.status, answer.body[:200]))
         if answer.status >= 400:
             said = answer.json()
-            error = said if path == "/v1/traces" else said["error"]  # OTLP has a form of its own
-            assert error["message"] and answer.headers["x-request-id"], (route, holder)
+            error = (
+                said if path == "/v1/traces" or "errorCode" in said or "message" in said else said["error"]
+            )  # OTLP's own form, and OFREP's
+            assert (error.get("message") or error["errorDetails"]) and answer.headers["x-request-id"], (route, holder)
             secret = (house.keys[holder] or "").rpartition("." if holder.startswith("token") else "-")[2]
             assert not secret or secret not in answer.body.decode(), (route, holder)
         state = house.registry.key(victim.id).state(0)

@@ -79,6 +79,31 @@ async def test_a_call_is_a_trace_with_all_its_steps(house: House) -> None:
     assert view["usd"] is not None and "[email]" in root["text"] and "jane" not in root["text"]
 
 
+async def test_what_was_said_comes_back_by_who_said_it(house: House) -> None:
+    root = (await house.get(f"/api/traces/{TRACE}", "acme viewer")).json()["page"][0]
+    asked, answered = root["messages"]
+    assert asked == {"role": "user", "text": "the zebra of [email]"}
+    assert answered["role"] == "assistant" and root["text"] == f"{asked['text']}\n{answered['text']}"
+    both = (await house.get(f"/api/traces/{TRACE}")).json()["page"]
+    assert [each["messages"] for each in both if each["tenant"] == "other"] == [[]] * 5, "nobody asked to keep it"
+
+
+async def test_a_page_of_spans_begins_anywhere_and_may_be_one_span(house: House) -> None:
+    path = f"/api/traces/{TRACE}/spans"
+    every = (await house.get(path, "acme viewer")).json()["items"]
+    third = (await house.get(f"{path}?first=2&limit=2", "acme viewer")).json()
+    assert third["items"] == every[2:4] and third["first"] == 2 and third["cursor"]
+    rest = (await house.get(f"{path}?cursor={third['cursor']}", "acme viewer")).json()
+    assert rest["items"] == every[4:] and rest["first"] == 4 and rest["cursor"] is None
+    alone = (await house.get(f"{path}?span={every[3]['span_id']}", "acme viewer")).json()
+    assert alone["items"] == [every[3]] and alone["first"] == 3
+    beyond = (await house.get(f"{path}?first=900", "acme viewer")).json()
+    assert beyond["items"] == [] and beyond["cursor"] is None
+    others = {each["span_id"] for each in (await house.get(path)).json()["items"]} - {each["span_id"] for each in every}
+    for span_id in (*sorted(others), "none such"):
+        assert (await house.get(f"{path}?span={span_id}", "acme viewer")).json()["items"] == []
+
+
 async def test_the_log_says_how_long_each_step_took_and_which_session_it_was(house: House) -> None:
     log = (house.gateway.log_dir / "gateway.jsonl").read_text()
     first, second, third = [json.loads(line) for line in log.splitlines()][:3]

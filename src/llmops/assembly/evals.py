@@ -41,6 +41,7 @@ from ..store.database import Database
 from ..tokens import estimate_prompt
 from ..types import Deployment, Usage
 from .asking import StackAsk
+from .releases import known_releases
 
 TAG = "eval"
 """The tag that says which run a call was made for."""
@@ -63,7 +64,7 @@ async def open_parts(config: RunConfig, settings: Settings, run_id: str) -> Asyn
     async with AsyncExitStack() as opened:
         ask: StackAsk | None = None
         if (wanted.model is not None and wanted.url is None) or config.judge is not None or config.panel:
-            stack = await opened.enter_async_context(Stack(settings))
+            stack = await opened.enter_async_context(Stack(settings, releases=await known_releases(settings)))
             ask = StackAsk(stack, tenant=config.tenant, tags={TAG: run_id})
         tools = Tools()
         if ask is not None:
@@ -194,7 +195,7 @@ async def run(
             on_progress=on_progress,
             make_engine=make_engine,
         )
-        with _interruptible(stop):
+        with interruptible(stop):
             return await runner.run()
     finally:
         if database is not None:
@@ -212,7 +213,18 @@ def open_runs(settings: Settings) -> Iterator[RunRepository]:
 
 
 @contextmanager
-def _interruptible(stop: Stop) -> Iterator[None]:
+def open_stored(settings: Settings) -> Iterator[tuple[RunRepository, ResultRepository]]:
+    """The runs in these settings' database, and their results."""
+    database = Database(settings.database.url)
+    try:
+        yield RunRepository(database), ResultRepository(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def interruptible(stop: Stop) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM stops; the second cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def on_signal() -> None:

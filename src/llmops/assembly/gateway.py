@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..app import Stack
+from ..audit.repository import AuditRepository
+from ..audit.trail import AuditTrail
 from ..caching.census import cache_figures
-from ..clock import Clock
+from ..clock import Clock, SystemClock
 from ..config import default_file, load_settings
 from ..dialects.registry import CONVERSATIONAL, DIALECTS
 from ..evals.datasets.repository.datasets import DatasetRepository
+from ..evals.directory import EvalDirectory
 from ..evals.review.desk import ReviewDesk
 from ..gateway.access import Access
 from ..gateway.application import Application
@@ -24,19 +27,24 @@ from ..gateway.lifecycle import GatewayLifecycle
 from ..gateway.load_sampler import LoadSampler, Memory
 from ..gateway.operations import get_routes
 from ..opening import open_identity, open_sharing, open_tokens, overload_rules, probe_rules
+from ..releases.table import ReleaseTable
 from ..resilience.census import census
 from ..resilience.overload import Overload
 from ..resilience.prober import Prober
 from ..resilience.shedder import Shedder
 from ..settings import Settings
 from ..telemetry.export.repository.exports import ExportRepository
-from ..telemetry.exposition import exposition
+from ..telemetry.exposition import Row, exposition, rows
 from ..telemetry.figures import Figure
 from ..telemetry.metrics import Snapshot
 from ..telemetry.traces.directory import TraceDirectory
 from ..telemetry.worker_metrics import WorkerMetrics
 from ..version import __version__
 from .accounts import Accounts
+from .flags import Flags
+from .online_evals import OnlineEvals
+from .prompts import Prompts
+from .releases import Releases
 from .service import Service, Services, failing
 from .spans import Spans
 from .watching import Watching
@@ -63,7 +71,11 @@ def build_gateway(
     settings = settings or load_settings(file, **values)
     identity = open_identity(settings, clock)
     tokens = open_tokens(settings, identity.keyring, clock)
-    stack = Stack(settings, clock=clock, keyring=identity.keyring, tokens=tokens)
+    released = ReleaseTable(CONVERSATIONAL)
+    prompts = Prompts(settings, clock or SystemClock(), identity.database)
+    stack = Stack(
+        settings, clock=clock, keyring=identity.keyring, tokens=tokens, releases=released, prompts=prompts.hot
+    )
     parts, services = stack.parts, Services()
     overload = Overload(overload_rules(settings), parts.clock.monotonic_s())
     shedder = Shedder(overload, parts.luck, parts.metrics.shed)
@@ -84,11 +96,13 @@ def build_gateway(
     accounts = Accounts(stack, identity)
     spans = Spans(stack, identity.database, access, data_plane)
     watching = Watching(stack, identity, accounts.rules, services.figures)
+    online = OnlineEvals(stack, identity.database, watching.assessments)
     sampler = LoadSampler(
         lambda now_s, lag_s, share: overload.sample(now_s, lag_s, parts.metrics.in_flight, share),
         parts.clock.monotonic_s,
         Memory(processes=settings.server.workers).share,
     )
+    releases, flags = Releases(stack, identity.database, watching.overview), Flags(stack, identity.database)
     prober = Prober(parts.fleet, lambda: probe_rules(stack.settings), stack.probe, parts.clock.monotonic_s)
     metrics = _Metrics(stack, services)
 
@@ -97,19 +111,25 @@ def build_gateway(
     )
     if tokens is not None:
         services.add(Service(tokens.start, tokens.aclose, tokens.problems))
+    services.add(*prompts.services)
     services.add(*accounts.followers, *watching.followers, *spans.followers, *_shared(stack))
     services.add(Service(metrics.share, stack.aclose, stack.degradations), *accounts.services)
     services.add(Service(stop=metrics.aclose))
     services.add(Service(sampler.start, sampler.aclose, shedder.problems), Service(prober.start, prober.aclose))
-    services.add(*spans.services, *watching.services)
+    audit = AuditTrail(AuditRepository(identity.database), parts.clock)
+    services.add(*releases.services, *flags.services)
+    services.add(*spans.services, *watching.services, Service(stop=audit.aclose, problems=audit.problems))
+    services.add(*online.services)
 
     def reload() -> list[str]:
         wanted, before = load_settings(file, **values), stack.settings
         watching.check(wanted)
         spans.check(wanted)
+        online.check(wanted)
         notes = stack.reload(wanted)
         accounts.reload()
         spans.reload(before)
+        online.reload()
         data_plane.handler, data_plane.limits = stack.handler, stack.settings.server
         data_plane.address = ClientAddress(stack.settings.server.trusted_proxies)
         overload.rules = overload_rules(stack.settings)
@@ -130,7 +150,9 @@ def build_gateway(
     return Application(
         data_plane=data_plane,
         lifecycle=lifecycle,
-        get_routes=get_routes(lifecycle, access, stack.table_names, metrics.scrape, lambda: started_at_s),
+        get_routes=get_routes(
+            lifecycle, access, stack.table_names, metrics.scrape, lambda: started_at_s, released=released.names
+        ),
         post_routes={"/v1/traces": spans.intake} if settings.traces.enabled else {},
         control_plane=ControlPlane(
             stack,
@@ -145,8 +167,15 @@ def build_gateway(
             traces=TraceDirectory(identity.database, settings.traces.semconv),
             datasets=DatasetRepository(identity.database),
             review=ReviewDesk(identity.database, watching.assessments),
+            evals=EvalDirectory(identity.database),
+            audit=audit,
+            releases=releases.cards,
+            flags=flags,
+            prompts=prompts,
             alerts=watching.alerts,
+            drift=online.drift,
             overview=watching.overview,
+            numbers=metrics.numbers,
             slos=watching.slos,
             grace_s=settings.auth.rotation_grace_seconds,
             now_s=parts.clock.now_s,
@@ -209,9 +238,15 @@ class _Metrics:
                 failing = True
 
     async def scrape(self) -> bytes:
+        return exposition(await self._now())
+
+    async def numbers(self) -> list[Row]:
+        return list(rows(await self._now()))
+
+    async def _now(self) -> Snapshot:
         await self._stack.parts.log.flush()
         mine = self._snapshot()
-        return exposition(self._workers.together(mine) if self._workers else mine)
+        return self._workers.together(mine) if self._workers else mine
 
     def _snapshot(self) -> Snapshot:
         parts = self._stack.parts

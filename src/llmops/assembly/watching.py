@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 
 from ..app import Stack
+from ..evals.repository.drift import DriftRepository
 from ..identity.directory import IdentityDirectory
 from ..monitoring.alerts.directory import AlertDirectory
 from ..monitoring.alerts.receivers.opening import open_receivers
 from ..monitoring.alerts.signals import Watcher
+from ..monitoring.alerts.sources import Shift
 from ..monitoring.alerts.supply import breaker_states, build_sources, lost_figures
 from ..monitoring.alerts.watch import AlertWatch
 from ..monitoring.slo.directory import SLODirectory
 from ..monitoring.slo.score_counts import ScoreCounts
+from ..online_settings import DriftSettings
 from ..settings import Settings
 from ..spend.rule_directory import RuleDirectory
 from ..telemetry.assessments.assessment import Assessment
@@ -33,6 +36,8 @@ class Watching:
         self._metrics = parts.metrics
         self._upkeep = Upkeep(FoldingRepository(database), lambda: stack.settings.history, parts.clock.now_s)
         self.overview = Overview(database, parts.clock.now_s)
+        self._drift = DriftRepository(database)
+        self._now_s = parts.clock.now_s
         self.assessments = AssessmentRepository(database, on_stored=self._count_scores)
         scores = ScoreCounts(AssessmentCounts(database))
         self.slos = SLODirectory(self.overview, lambda: stack.settings.slos, parts.clock.now_s, scores)
@@ -41,7 +46,7 @@ class Watching:
         self._watch = AlertWatch(
             database,
             lambda: stack.settings.alerts,
-            build_sources(database, rules, self.slos.standings),
+            build_sources(database, rules, self.slos.standings, lambda: self._shifts(stack.settings.evals.drift)),
             Watcher(
                 lambda: breaker_states(parts.fleet, parts.clock.monotonic_s),
                 lambda: {"log records": parts.log.dropped, **lost_figures(figures())},
@@ -61,6 +66,24 @@ class Watching:
     @property
     def services(self) -> list[Service]:
         return [Service(self._watch.start, self._watch.aclose, self._watch.problems)]
+
+    def _shifts(self, wanted: DriftSettings) -> list[Shift]:
+        """Of reports that are not older than three looks, those watches that are still configured."""
+        names = {each.name for each in wanted.watches}
+        if not names:
+            return []
+        fresh_s = self._now_s() - 3 * wanted.interval_minutes * 60
+        reports = [each for each in self._drift.latest() if each.watch in names and each.at_s >= fresh_s]
+        return [
+            Shift(
+                labels={**report.where, "watch": report.watch, "aspect": finding.aspect},
+                size=finding.size if finding.is_real else 0.0,
+                detail=f"{finding.before} before, {finding.now} now",
+            )
+            for report in reports
+            for finding in report.findings
+            if finding.size is not None
+        ]
 
     def _count_scores(self, stored: Sequence[Assessment]) -> None:
         for each in stored:

@@ -3,7 +3,6 @@
 The gateway that runs looks at the rules; these commands read and write its database. ``test`` sends by itself.
 """
 
-import getpass
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .audit import note_change, whoami
 from .output import ConfigOption, JsonFlag, clean_errors, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def silence(
     """Announce matching alerts to nobody for a time, and print the silence's id."""
     with opened(config) as (alerts, _):
         wanted = _read_matchers(matchers)
-        made = alerts.silence(None, wanted, seconds=hours * 3600, created_by=_whoami(), reason=reason)
+        made = alerts.silence(None, wanted, seconds=hours * 3600, created_by=whoami(), reason=reason)
+    after = {"matchers": made["matchers"], "until": made["until"]}
+    note_change(config, "silence.add", made["id"], tenant=None, after=after, reason=reason)
     if as_json:
         print_json(made)
     else:
@@ -108,6 +110,8 @@ def unsilence(
     """End a silence."""
     with opened(config) as (alerts, _):
         ended = alerts.unsilence(None, silence_id)
+    before = {"matchers": ended["matchers"], "reason": ended["reason"]}
+    note_change(config, "silence.end", silence_id, tenant=ended["tenant"], before=before)
     if as_json:
         print_json(ended)
     else:
@@ -182,10 +186,3 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _whoami() -> str:
-    try:
-        return f"{getpass.getuser()} (shell)"
-    except (KeyError, OSError):  # a container whose user has no name
-        return "shell"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .audit import note_change
 from .identity import opened
 from .output import ConfigOption, JsonFlag, print_json, print_table, say
 
@@ -56,6 +57,7 @@ def create(
             expires_at_s=time.time() + expires_days * 86400 if expires_days is not None else None,
             timeout_s=timeout,
         )
+        note_change(config, "key.create", key.id, tenant=key.tenant, after={"name": key.name, "role": key.role})
         _print_new(key, credential, as_json=as_json)
 
 
@@ -90,6 +92,7 @@ def rotate(
     with opened(config) as (registry, settings):
         grace_s = settings.auth.rotation_grace_seconds if grace_seconds is None else grace_seconds
         key, credential = registry.rotate(key_id, grace_s)
+        note_change(config, "key.rotate", key.id, tenant=key.tenant, after={"name": key.name, "grace_s": grace_s})
         _print_new(key, credential, as_json=as_json)
         say(f"the old secret works for {grace_s:g} more seconds")
 
@@ -100,7 +103,11 @@ def revoke(key_id: KeyId, config: ConfigOption = None, as_json: JsonFlag = False
     from ..identity.shown import show_key
 
     with opened(config) as (registry, _):
-        shown = show_key(registry.revoke(key_id))
+        before = registry.key(key_id)
+        shown = show_key(key := registry.revoke(key_id))
+        if before.revoked_at_s is None:
+            was, now = {"name": key.name, "state": "active"}, {"name": key.name, "state": "revoked"}
+            note_change(config, "key.revoke", key.id, tenant=key.tenant, before=was, after=now)
     if as_json:
         print_json(shown)
     else:

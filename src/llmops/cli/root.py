@@ -5,6 +5,7 @@ import typer
 from ..version import __version__
 from . import (
     alerts,
+    audit,
     budgets,
     cache,
     cache_measure,
@@ -14,12 +15,16 @@ from . import (
     demo,
     dev,
     doctor,
-    eval,
+    eval_report,
     export,
+    flags,
+    gate,
     keys,
     limits,
     monitoring,
+    prompts_files,
     reconcile,
+    release,
     review,
     scores,
     serve,
@@ -55,11 +60,16 @@ app.command("stats")(stats.stats)
 app.add_typer(traces.app, name="traces")
 app.add_typer(slo.app, name="slo")
 app.add_typer(alerts.app, name="alerts")
+app.command("audit")(audit.audit)
 app.add_typer(monitoring.app, name="monitoring")
 app.add_typer(scores.app, name="scores")
-app.add_typer(eval.app, name="eval")
+app.add_typer(eval_report.app, name="eval")
+app.add_typer(gate.app, name="gate")
 app.add_typer(datasets_files.app, name="datasets")
 app.add_typer(review.app, name="review")
+app.add_typer(prompts_files.app, name="prompts")
+app.add_typer(release.app, name="release")
+app.add_typer(flags.app, name="flags")
 app.add_typer(export.app, name="export")
 app.command("reconcile")(reconcile.reconcile)
 app.command("doctor")(doctor.doctor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .audit import note_change
 from .output import clean_errors, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -77,12 +78,14 @@ def add_rule(
 ) -> None:
     """Check what was asked for and keep it; None among ``values`` was not given."""
     with opened(config) as rules:
+        from ..spend.rule_registry import bound_tenant
         from ..spend.rule_shown import show_stored
         from ..spend.stored_rule import read_settings
 
         given = {name: value for name, value in values.items() if value is not None}
         wanted = read_settings(kind, {**given, "per": list(per or ()), "where": _read_where(where or ())})
-        shown = show_stored(rules.registry.add(wanted))
+        shown = show_stored(rule := rules.registry.add(wanted))
+        note_change(config, f"{kind}.add", rule.id, tenant=bound_tenant(rule), after=rule.settings)
     if as_json:
         print_json({name: value for name, value in shown.items() if name != "used"})
     else:
@@ -92,9 +95,11 @@ def add_rule(
 
 def remove_rule(kind: "Kind", rule_id: str, config: Path | None, *, as_json: bool) -> None:
     with opened(config) as rules:
+        from ..spend.rule_registry import bound_tenant
         from ..spend.rule_shown import show_stored
 
-        shown = show_stored(rules.registry.remove(kind, rule_id))
+        shown = show_stored(rule := rules.registry.remove(kind, rule_id))
+        note_change(config, f"{kind}.remove", rule.id, tenant=bound_tenant(rule), before=rule.settings)
     if as_json:
         print_json({name: value for name, value in shown.items() if name != "used"})
     else:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from .audit import note_change
 from .identity import opened
 from .output import ConfigOption, JsonFlag, print_json, print_table, say
 
@@ -24,6 +25,7 @@ def create(
 
     with opened(config) as (registry, _):
         shown = show_tenant(registry.create_tenant(tenant_id, name))
+    note_change(config, "tenant.create", tenant_id, tenant=tenant_id, after={"name": shown["name"]})
     if as_json:
         print_json(shown)
     else:
@@ -50,6 +52,7 @@ def disable(tenant_id: TenantId, config: ConfigOption = None) -> None:
     """Refuse all keys of a tenant."""
     with opened(config) as (registry, _):
         registry.set_disabled(tenant_id, True)
+    note_change(config, "tenant.disable", tenant_id, tenant=tenant_id, after={"disabled": True})
     say(f"the keys of the tenant {tenant_id} are refused within a second")
 
 
@@ -58,4 +61,5 @@ def enable(tenant_id: TenantId, config: ConfigOption = None) -> None:
     """Take the keys of a tenant again."""
     with opened(config) as (registry, _):
         registry.set_disabled(tenant_id, False)
+    note_change(config, "tenant.enable", tenant_id, tenant=tenant_id, after={"disabled": False})
     say(f"the keys of the tenant {tenant_id} work again")

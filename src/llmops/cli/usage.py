@@ -12,8 +12,10 @@ from .output import ConfigOption, JsonFlag, clean_errors, print_json, print_tabl
 if TYPE_CHECKING:
     from ..spend.usage.directory import UsageDirectory
     from ..spend.usage.reconciliation import Progress
+    from ..spend.usage.repository.sums import UsageFilter
 
 _BAR = 24
+_ENDS = ("expected", "low", "high")
 _NUMBERS = ("calls", "errors", "prompt_tokens", "completion_tokens", "usd", "cached_calls", "saved_usd")
 
 
@@ -28,6 +30,9 @@ def usage(
     model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
     user: Annotated[str | None, typer.Option(help="Only of this user.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only with this tag; repeatable.")] = None,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="What this month (UTC) will have cost, with an interval.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all rows as CSV; - is stdout.")] = None,
     config: ConfigOption = None,
     as_json: JsonFlag = False,
@@ -51,6 +56,9 @@ def usage(
             tags=tags_of(tag or []),
         )
         catch_up(directory)
+        if forecast:
+            _print_forecast(directory, wanted, as_json=as_json)
+            return
         sums = directory.sums.sums(dimensions, wanted)
         rows, totals = show(sums, dimensions), show_used(total(sums))
         if csv is not None:
@@ -134,6 +142,27 @@ def _print(dimensions: list[str], rows: list[dict[str, Any]], totals: dict[str, 
     print_table([*dimensions, *_NUMBERS, *unpriced, ""], lines)
     if unpriced:
         say(f"{totals['unpriced_calls']} calls are of models whose price is not known: give it under `prices`")
+
+
+def _print_forecast(directory: "UsageDirectory", wanted: "UsageFilter", *, as_json: bool) -> None:
+    import time
+
+    from ..spend.usage.outlook import outlook
+
+    found = outlook(directory.sums, wanted, time.time())
+    if as_json:
+        print_json(found)
+        return
+    ahead = found["forecast"]
+    print_table(
+        ["month", "spent_usd", "expected_usd", "low_usd", "high_usd"],
+        [[found["month"], found["spent_usd"], *(ahead[f"{name}_usd"] if ahead else "" for name in _ENDS)]],
+    )
+    if ahead is None:
+        days, needed = found["days_known"], found["days_needed"]
+        say(f"a forecast needs {needed} whole days with calls before today; {days} are known")
+    else:
+        say(f"from {found['days_known']} days; between low and high with {found['confidence']:.0%} certainty")
 
 
 def _number(value: Any) -> str:

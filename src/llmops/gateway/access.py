@@ -13,7 +13,7 @@ from ..errors import Forbidden
 from ..identity.key import CONTROL_ROLES, TOKEN_PREFIX, Key, Role
 from ..identity.keyring import Keyring
 from .asgi import Scope
-from .data_plane import credential_of
+from .data_plane import basic_credential_of, credential_of
 
 if TYPE_CHECKING:
     from ..identity.jwt import TokenVerifier
@@ -61,7 +61,7 @@ class Access:
         if self._keyring.open:
             self._keyring.check_local(self._address_of(scope, headers))
             return None
-        credential, now_s = credential_of(headers), self._clock.now_s()
+        credential, now_s = credential_of(headers) or basic_credential_of(headers), self._clock.now_s()
         if self._tokens is not None and credential is not None and credential.startswith(TOKEN_PREFIX):
             return self._tokens.identify(credential, now_s).key
         return self._keyring.identify(credential, now_s)

@@ -94,7 +94,7 @@ class Application:
             raise Draining("the gateway is shutting down; try again, another replica will answer", retry_after_s=1)
         if operation is not None:
             raise MethodNotAllowed(f"{path} is called with POST, not {method[:20]}")
-        if path.startswith(("/api/", "/docs", "/openapi.json")):
+        if path.startswith(("/api/", "/ofrep/", "/docs", "/openapi.json")):
             return self.control_plane
         if path in self.post_routes:
             if method != "POST":

@@ -22,12 +22,20 @@ from .intake import read_body
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from ..audit.trail import AuditTrail
     from ..evals.datasets.repository.datasets import DatasetRepository
+    from ..evals.directory import EvalDirectory
     from ..evals.review.desk import ReviewDesk
+    from ..flags.directory import FlagDirectory
+    from ..flags.table import FlagTable
     from ..monitoring.alerts.directory import AlertDirectory
+    from ..releases.card import Cards
     from ..telemetry.assessments.repository.assessments import AssessmentRepository
     from ..telemetry.export.repository.exports import ExportRepository
     from ..telemetry.traces.directory import TraceDirectory
+    from .api.drift import DriftReports
+    from .api.metrics import Numbers
+    from .api.prompts import Directories
     from .api.slos import Standings
 
 _BODY_LIMIT_BYTES = 1_000_000
@@ -40,6 +48,15 @@ class Inventory(Protocol):
     def models(self) -> list[dict[str, Any]]: ...
     def deployments(self) -> list[dict[str, Any]]: ...
     def config(self) -> dict[str, Any]: ...
+
+
+class Flags(Protocol):
+    """Flags as they are changed and as they decide."""
+
+    @property
+    def directory(self) -> "FlagDirectory": ...
+    @property
+    def table(self) -> "FlagTable": ...
 
 
 class ControlPlane:
@@ -58,11 +75,18 @@ class ControlPlane:
         slos: "Standings | None" = None,
         alerts: "AlertDirectory | None" = None,
         overview: Overview | None = None,
+        numbers: "Numbers | None" = None,
         assessments: "AssessmentRepository | None" = None,
         exports: "ExportRepository | None" = None,
         traces: "TraceDirectory | None" = None,
         datasets: "DatasetRepository | None" = None,
         review: "ReviewDesk | None" = None,
+        evals: "EvalDirectory | None" = None,
+        audit: "AuditTrail | None" = None,
+        releases: "Cards | None" = None,
+        flags: "Flags | None" = None,
+        prompts: "Directories | None" = None,
+        drift: "DriftReports | None" = None,
         grace_s: float,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -76,11 +100,18 @@ class ControlPlane:
         self._slos = slos
         self._alerts = alerts
         self._overview = overview
+        self._numbers = numbers
         self._assessments = assessments
         self._exports = exports
         self._traces = traces
         self._datasets = datasets
         self._review = review
+        self._evals = evals
+        self._audit = audit
+        self._releases = releases
+        self._flags = flags
+        self._prompts = prompts
+        self._drift = drift
         self._grace_s = grace_s
         self._now_s = now_s
         self._app: FastAPI | None = None
@@ -88,7 +119,7 @@ class ControlPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; `LLMOpsError` for one without a key, before its body is read, and for too large a body."""
-        if scope["path"].startswith("/api/"):
+        if scope["path"].startswith(("/api/", "/ofrep/")):
             self._access.any_key(scope)
         body = await read_body(dict(scope["headers"]), receive, _BODY_LIMIT_BYTES)
         async with self._building:
@@ -112,11 +143,18 @@ class ControlPlane:
             slos=self._slos,
             alerts=self._alerts,
             overview=self._overview,
+            numbers=self._numbers,
             assessments=self._assessments,
             exports=self._exports,
             traces=self._traces,
             datasets=self._datasets,
             review=self._review,
+            evals=self._evals,
+            audit=self._audit,
+            releases=self._releases,
+            flags=self._flags,
+            prompts=self._prompts,
+            drift=self._drift,
             grace_s=self._grace_s,
             now_s=self._now_s,
         )

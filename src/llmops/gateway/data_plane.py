@@ -6,6 +6,7 @@ the request's id and a line in the log. No policy lives here.
 
 import asyncio
 import logging
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import ceil
@@ -238,12 +239,25 @@ def credential_of(headers: dict[bytes, bytes]) -> str | None:
     return key.decode("latin-1") if key is not None else None
 
 
+def basic_credential_of(headers: dict[bytes, bytes]) -> str | None:
+    """The password of HTTP Basic, whatever the user is called: how Langfuse's clients present a key."""
+    authorization = headers.get(b"authorization", b"")
+    if authorization[:6].lower() != b"basic ":
+        return None
+    try:
+        return b64decode(authorization[6:].strip(), validate=True).partition(b":")[2].decode("latin-1") or None
+    except ValueError:
+        return None
+
+
 def _reply_headers(reply: Reply, call: Call, arrival: Arrival) -> Headers:
     headers = arrival.response_headers()
     if call.operation in _ANTHROPIC:
         headers.append((b"request-id", arrival.request_id.encode()))
     if call.deployment is not None and not reply.cached:
         headers.append((b"x-llmops-deployment", _deployment_header(call.deployment.name)))
+    if call.release_id is not None:
+        headers.append((b"x-llmops-release", _deployment_header(call.release_id)))
     if call.attempts > 1:
         headers.append((b"x-llmops-attempts", b"%d" % call.attempts))
     if call.dropped:

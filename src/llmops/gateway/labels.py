@@ -1,7 +1,8 @@
 """What a caller says about a call in headers of ours: for which user, for what purpose, how urgent.
 
 ``x-llmops-user: alice``, ``x-llmops-tags: feature=search, env=prod``, ``x-llmops-priority: low|normal|high``, which
-conversation it is part of: ``x-llmops-session: …``; and that no last resort will do: ``x-llmops-degrade: never``.
+conversation it is part of: ``x-llmops-session: …``; under which feature flags it is made: ``x-llmops-flags:
+new-search=on``; and that no last resort will do: ``x-llmops-degrade: never``.
 """
 
 import re
@@ -15,10 +16,12 @@ TAGS = b"x-llmops-tags"
 PRIORITY = b"x-llmops-priority"
 DEGRADE = b"x-llmops-degrade"
 SESSION = b"x-llmops-session"
+FLAGS = b"x-llmops-flags"
 _MAX_TAGS = 10
 _MAX_USER_CHARS = 256
 _MAX_SESSION_CHARS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_FLAG = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MAX_VALUE_CHARS = 100
 _PRIORITIES: dict[bytes, Priority] = {each.encode(): each for each in get_args(Priority)}
 
@@ -30,8 +33,8 @@ def read_priority(headers: dict[bytes, bytes]) -> Priority:
 
 
 def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
-    """Set ``call.tags``, ``call.priority``, ``call.session``, ``call.may_degrade`` and, where the body names none, the
-    user; `InvalidRequest` for nonsense."""
+    """Set ``call.tags``, ``call.flags``, ``call.priority``, ``call.session``, ``call.may_degrade`` and, where the body
+    names none, the user; `InvalidRequest` for nonsense."""
     user = headers.get(USER)
     if user is not None and call.view.user is None:
         call.view.user = _text("x-llmops-user", user, _MAX_USER_CHARS)
@@ -40,7 +43,10 @@ def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
         call.session = _text("x-llmops-session", session, _MAX_SESSION_CHARS)
     tags = headers.get(TAGS)
     if tags is not None:
-        call.tags = _read_tags(tags)
+        call.tags = _read_pairs("x-llmops-tags", tags, _NAME)
+    flags = headers.get(FLAGS)
+    if flags is not None:
+        call.flags = _read_pairs("x-llmops-flags", flags, _FLAG)
     priority = headers.get(PRIORITY)
     if priority is not None:
         known = _PRIORITIES.get(priority.strip().lower())
@@ -54,21 +60,21 @@ def read_labels(headers: dict[bytes, bytes], call: Call) -> None:
         call.may_degrade = False
 
 
-def _read_tags(header: bytes) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for part in _text("x-llmops-tags", header, 4096).split(","):
+def _read_pairs(header: str, given: bytes, names: re.Pattern[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in _text(header, given, 4096).split(","):
         if not part.strip():
             continue
         name, equals, value = (side.strip() for side in part.partition("="))
-        if not equals or not _NAME.fullmatch(name) or not 0 < len(value) <= _MAX_VALUE_CHARS:
+        if not equals or not names.fullmatch(name) or not 0 < len(value) <= _MAX_VALUE_CHARS:
             raise InvalidRequest(
-                f"x-llmops-tags is a list such as 'feature=search, env=prod', with values of 1 to {_MAX_VALUE_CHARS} "
+                f"{header} is a list such as 'feature=search, env=prod', with values of 1 to {_MAX_VALUE_CHARS} "
                 f"characters; {part.strip()[:80]!r} is not such a pair"
             )
-        tags[name] = value
-    if len(tags) > _MAX_TAGS:
-        raise InvalidRequest(f"x-llmops-tags holds {len(tags)} tags; at most {_MAX_TAGS} are kept")
-    return tags
+        found[name] = value
+    if len(found) > _MAX_TAGS:
+        raise InvalidRequest(f"{header} holds {len(found)} {header.rpartition('-')[2]}; at most {_MAX_TAGS} are kept")
+    return found
 
 
 def _text(name: str, value: bytes, limit: int) -> str:

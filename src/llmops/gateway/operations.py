@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ..errors import UnknownModel
+from ..identity.key import DEFAULT_TENANT
 from ..version import __version__
 from .access import Access
 from .application import Endpoint
@@ -32,8 +33,10 @@ def get_routes(
     names: Callable[[], Iterable[str]],
     scrape: Callable[[], Awaitable[bytes]],
     started_at_s: Callable[[], float],
+    released: Callable[[str], Iterable[str]] = lambda _tenant: (),
 ) -> dict[str, Endpoint]:
-    """The routes by path; they raise `LLMOpsError` where they refuse. ``scrape`` gives the exposition text."""
+    """The routes by path; they raise `LLMOpsError` where they refuse. ``scrape`` gives the exposition text,
+    ``released`` the released names that a tenant sees."""
 
     async def root(scope: Scope, receive: Receive, send: Send) -> None:
         await _send_json(
@@ -76,7 +79,9 @@ def get_routes(
         shape = _anthropic_model if _is_anthropic(scope) else _openai_model
         created_s = int(started_at_s())
         wanted = scope["path"].removeprefix("/v1/models").strip("/")
-        known = access.visible_models(access.any_key(scope), sorted(names()))
+        key = access.any_key(scope)
+        offered = {*names(), *released(key.tenant if key is not None else DEFAULT_TENANT)}
+        known = access.visible_models(key, sorted(offered))
         if not wanted:
             listed = [shape(name, created_s) for name in known]
             extra = _PAGE | {"first_id": known[0], "last_id": known[-1]} if known and _is_anthropic(scope) else {}

@@ -6,10 +6,11 @@ like a token is judged as one, and the call's user is the token's, whatever its 
 """
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
-from ..identity.key import TOKEN_PREFIX
+from ..identity.key import TOKEN_PREFIX, Key
 from ..identity.keyring import Keyring
 from ..types import Call, Handler, Policy, Reply
 
@@ -27,13 +28,13 @@ def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) 
             if tokens is not None and credential is not None and credential.startswith(TOKEN_PREFIX):
                 holder = tokens.identify(credential, clock.now_s())
                 call.tenant, call.key_id, call.view.user = holder.key.tenant, holder.key.id, holder.user
-                keyring.check_call(holder.key, call.operation, call.view.model)
+                check(holder.key, call)
             elif keyring.open:
                 keyring.check_local(call.client_ip)
             else:
                 key = keyring.identify(credential, clock.now_s())
                 call.tenant, call.key_id = key.tenant, key.id
-                keyring.check_call(key, call.operation, call.view.model)
+                check(key, call)
                 limit_s = key.timeout_s
                 if limit_s is not None and (call.timeout_s is None or limit_s < call.timeout_s):
                     call.timeout_s = limit_s
@@ -41,5 +42,11 @@ def auth(keyring: Keyring, clock: Clock, tokens: "TokenVerifier | None" = None) 
             return handle(call)
 
         return authenticated
+
+    def check(key: Key, call: Call) -> None:
+        if call.view.model or call.view.prompt is None:
+            keyring.check_call(key, call.operation, call.view.model)
+        else:
+            call.check_model = partial(keyring.check_call, key, call.operation)
 
     return policy

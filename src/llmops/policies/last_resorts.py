@@ -138,7 +138,8 @@ class _LastResorts:
         """
         view, body, model = call.view, call.body, call.model
         deployment, attempts, failed, spent = call.deployment, call.attempts, call.failed, call.spent
-        call.degraded, call.asked, call.spent = resort.label, view.model, None
+        asked = call.asked
+        call.degraded, call.asked, call.spent = resort.label, asked or view.model, None
         call.view = msgspec.structs.replace(view, model=resort.name)
         call.body = patch_fields(body, {"model": resort.name})
         if call.timeout_s is None:
@@ -147,7 +148,7 @@ class _LastResorts:
             reply = await self._handle(call)
         except LLMOpsError as error:
             _note_attempt(call, error, self._clock.monotonic_s())
-            call.degraded, call.asked, call.view, call.body = None, None, view, body
+            call.degraded, call.asked, call.view, call.body = None, asked, view, body
             call.spent = _together(spent, call.spent)
             raise
         finally:

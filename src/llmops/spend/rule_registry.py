@@ -25,9 +25,7 @@ class RuleRegistry:
 
     def rules(self, kind: Kind, tenant: str | None = None) -> list[StoredRule]:
         """All rules of a kind, or those that are for one tenant alone, oldest first."""
-        return [
-            rule for rule in self._repository.rules() if rule.kind == kind and tenant in (None, _bound_tenant(rule))
-        ]
+        return [rule for rule in self._repository.rules() if rule.kind == kind and tenant in (None, bound_tenant(rule))]
 
     def add(self, settings: RuleSettings, *, tenant: str | None = None) -> StoredRule:
         """A new rule. With ``tenant`` it becomes that tenant's own, and is bound to it; `Forbidden` when the settings
@@ -58,14 +56,14 @@ class RuleRegistry:
             raise missing(kind, rule_id)
         rule = self._repository.rule(kind, rule_id)
         if tenant not in (None, rule.tenant):
-            if _bound_tenant(rule) != tenant:
+            if bound_tenant(rule) != tenant:
                 raise missing(kind, rule_id)
             raise Forbidden(f"the {kind} {rule_id} was set by an administrator, who alone may remove it")
         self._repository.remove(kind, rule_id)
         return rule
 
 
-def _bound_tenant(rule: StoredRule) -> str | None:
+def bound_tenant(rule: StoredRule) -> str | None:
     """The one tenant that a rule is about. A pattern is none, even if it fits."""
     where = rule.settings.get("where")
     tenant = where.get("tenant") if isinstance(where, dict) else None

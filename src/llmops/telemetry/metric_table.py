@@ -45,6 +45,13 @@ LABELS: Mapping[str, str] = {
     "release": "only where an objective is `per` release; the first 200 groups of an objective, then `other`",
     "score": "names of scores; the first 100, then `other`",
     "version": "of the program",
+    "flag": "keys of flags; the first 1,000 of flag, variant and reason together, then `other`",
+    "variant": "of a flag, as defined",
+    "reason": "`static`, `default`, `targeting_match`, `split`, `disabled`",
+    "rule": "names under `evals.online.rules`",
+    "result": "`scored`, `failed`, `unmeasured`; left out: `no_texts`, `over_budget`, `too_old`",
+    "watch": "names under `evals.drift.watches`",
+    "aspect": "`prompt_tokens`, `output_tokens`, `refusals`, `languages`, `topics`, `embeddings`",
 }
 
 
@@ -181,6 +188,9 @@ _RECORDS = (
     _gauge("llmops_ingest_behind_bytes", "Request log that is not in the database yet.", across="max"),
     _counter("llmops_ingest_calls_total", "Calls brought into the database."),
     _counter("llmops_ingest_unreadable_lines_total", "Lines of the request log that were no records."),
+    _counter(
+        "llmops_flag_evaluations_total", "Flags that were decided, by what was given out.", ("flag", "variant", "reason")
+    ),
     _gauge("llmops_build_info", "Always 1.", ("version",), across="max"),
 )
 
@@ -227,8 +237,21 @@ _OBJECTIVES = (
     _gauge("llmops_slo_minimum_bad_events", "Bad events before they may.", ("slo",), across="max"),
 )
 
+_EVALS = (
+    _counter("llmops_online_evals_total", "Judgements of live calls by what became of them.", ("rule", "result")),
+    _gauge("llmops_online_evals_spent_usd", "What judges of a rule have cost today (UTC).", ("rule",), across="max"),
+    _gauge("llmops_online_evals_behind_bytes", "Log that online evals have not read yet.", across="max"),
+    _gauge(
+        "llmops_drift",
+        "How far live calls have shifted: 0.1 is some, 0.25 much.",
+        ("watch", "aspect"),
+        across="max",
+        note="The population stability index; of refusals Cohen's h.",
+    ),
+)
+
 METRICS: Mapping[str, Definition] = {
-    each.name: each for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_SPANS, *_EXPORTS, *_OBJECTIVES)
+    each.name: each for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_SPANS, *_EXPORTS, *_OBJECTIVES, *_EVALS)
 }
 """By name, in the order in which they are shown."""
 

@@ -91,6 +91,12 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     finish_reason: str | None = None
     prompt_version: str | None = None
     release_id: str | None = None
+    rollout_id: str | msgspec.UnsetType = msgspec.UNSET
+    arm: str | msgspec.UnsetType = msgspec.UNSET
+    probability: float | msgspec.UnsetType = msgspec.UNSET
+    """These three are left out where no rollout assigned the call."""
+    flags: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """Left out where there are none."""
     attempts: int = 0
     failed_attempts: list[FailedAttemptRecord] | msgspec.UnsetType = msgspec.UNSET
     """Left out where there are none."""
@@ -207,6 +213,10 @@ def record_of(finished: FinishedCall, hash_key: bytes, *, redactor: Redactor | N
         finish_reason=outcome.finish_reason if outcome is not None else None,
         prompt_version=call.prompt_version,
         release_id=call.release_id,
+        rollout_id=call.rollout_id if call.rollout_id is not None else msgspec.UNSET,
+        arm=call.arm if call.arm is not None else msgspec.UNSET,
+        probability=call.probability if call.probability is not None else msgspec.UNSET,
+        flags=call.flags or msgspec.UNSET,
         attempts=call.attempts,
         failed_attempts=[_failed_attempt(each, call) for each in call.failed] if call.failed else msgspec.UNSET,
         degraded=call.degraded,

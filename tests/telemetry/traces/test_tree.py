@@ -54,6 +54,13 @@ def test_a_wrong_clock_of_another_process_is_mended_with_all_below() -> None:
     assert same[1].shift_us == 0, "a process agrees with itself: work may outlive what began it"
 
 
+def test_what_is_less_than_a_millisecond_early_or_late_is_moved_to_its_parents_edge() -> None:
+    early = placed([node(1, None, 5_000_186, 1_000_000), node(2, 1, 5_000_000, 20, service="b")])
+    assert early[1].shift_us == 186, "a call is stored to the millisecond, its caller's span to the microsecond"
+    late = placed([node(1, None, 1000, 5000), node(2, 1, 5900, 600, service="b")])
+    assert late[1].shift_us == -500
+
+
 def test_a_chain_of_a_hundred_thousand_is_no_recursion() -> None:
     found = placed([node(ref, ref - 1 if ref else None, ref) for ref in range(100_000)])
     assert found[-1].depth == 99_999

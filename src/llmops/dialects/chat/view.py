@@ -8,6 +8,7 @@ from ...errors import InvalidRequest
 from ...types import MessageView, OutputContract, RequestView
 from ..dialect import decode_request
 from ..masking import message_view
+from ..prompt_wish import check_present, read_prompt
 
 
 class _StreamOptions(msgspec.Struct, gc=False):
@@ -25,8 +26,9 @@ class _MessageView(msgspec.Struct, gc=False):
 
 
 class _View(msgspec.Struct, gc=False):
-    model: str
-    messages: list[_MessageView]
+    model: str = ""
+    messages: list[_MessageView] | msgspec.UnsetType = msgspec.UNSET
+    prompt: msgspec.Raw = msgspec.Raw()
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: int | None = None
@@ -47,9 +49,12 @@ _SCHEMA_HOLDER = msgspec.json.Decoder(_SchemaHolder)
 
 def view(body: bytes) -> RequestView:
     wire: _View = decode_request(body, _VIEW)
-    if not wire.messages:
-        raise InvalidRequest("messages must hold at least one message", param="messages")
-    messages: list[MessageView] = [message_view(message.role, message.content) for message in wire.messages]
+    prompt = read_prompt(wire.prompt) if wire.prompt else None
+    if prompt is None and not (wire.model and wire.messages):
+        check_present(body, "model", "messages")
+        if not wire.messages:
+            raise InvalidRequest("messages must hold at least one message", param="messages")
+    messages: list[MessageView] = [message_view(message.role, message.content) for message in wire.messages or ()]
     return RequestView(
         model=wire.model,
         stream=bool(wire.stream),
@@ -60,6 +65,7 @@ def view(body: bytes) -> RequestView:
         output=_contract(wire.response_format) if wire.response_format else None,
         messages=messages,
         choices=wire.n or 1,
+        prompt=prompt,
     )
 
 

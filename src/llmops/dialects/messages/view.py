@@ -12,6 +12,7 @@ from ...errors import InvalidRequest
 from ...types import MessageView, OutputContract, RequestView
 from ..dialect import decode_request
 from ..masking import message_view
+from ..prompt_wish import check_present, read_prompt
 
 MaxTokens = Annotated[int, msgspec.Meta(ge=0)]
 """0 is allowed: it fills the prompt cache without an answer."""
@@ -36,8 +37,9 @@ class _MessageView(msgspec.Struct):
 
 
 class _View(msgspec.Struct):
-    model: str
-    messages: list[_MessageView]
+    model: str = ""
+    messages: list[_MessageView] | msgspec.UnsetType = msgspec.UNSET
+    prompt: msgspec.Raw = msgspec.Raw()
     system: msgspec.Raw = msgspec.Raw()
     max_tokens: MaxTokens | None = None
     stream: bool | None = None
@@ -52,12 +54,14 @@ _VIEW = msgspec.json.Decoder(_View)
 
 def view(body: bytes) -> RequestView:
     wire: _View = decode_request(body, _VIEW)
-    require_max_tokens(wire.max_tokens)
-    return _view(wire, stream=bool(wire.stream))
+    seen = _view(wire, body, stream=bool(wire.stream))
+    if seen.prompt is None:  # otherwise it may come with the prompt
+        require_max_tokens(wire.max_tokens)
+    return seen
 
 
 def view_counted(body: bytes) -> RequestView:
-    return _view(decode_request(body, _VIEW), stream=False)
+    return _view(decode_request(body, _VIEW), body, stream=False)
 
 
 def require_max_tokens(max_tokens: int | None) -> None:
@@ -66,13 +70,16 @@ def require_max_tokens(max_tokens: int | None) -> None:
         raise InvalidRequest("max_tokens is required: the most tokens the answer may have", param="max_tokens")
 
 
-def _view(wire: _View, *, stream: bool) -> RequestView:
-    if not wire.messages:
-        raise InvalidRequest("messages must hold at least one message", param="messages")
+def _view(wire: _View, body: bytes, *, stream: bool) -> RequestView:
+    prompt = read_prompt(wire.prompt) if wire.prompt else None
+    if prompt is None and not (wire.model and wire.messages):
+        check_present(body, "model", "messages")
+        if not wire.messages:
+            raise InvalidRequest("messages must hold at least one message", param="messages")
     messages: list[MessageView] = []
     if bytes(wire.system) not in (b"", b"null"):
         messages.append(message_view("system", wire.system))
-    messages.extend(message_view(message.role, message.content) for message in wire.messages)
+    messages.extend(message_view(message.role, message.content) for message in wire.messages or ())
     wanted = (wire.output_config.format if wire.output_config else None) or wire.output_format
     return RequestView(
         model=wire.model,
@@ -82,4 +89,5 @@ def _view(wire: _View, *, stream: bool) -> RequestView:
         user=wire.metadata.user_id if wire.metadata else None,
         output=OutputContract(schema=bytes(wanted.schema) or None) if wanted and wanted.type == "json_schema" else None,
         messages=messages,
+        prompt=prompt,
     )

@@ -7,6 +7,7 @@ from ...types import MessageView, OutputContract, RequestView
 from ..dialect import decode_request
 from ..masking import message_view
 from ..paths import placed
+from ..prompt_wish import check_present, read_prompt
 
 _NULL = msgspec.Raw(b"null")
 
@@ -21,7 +22,7 @@ class _Text(msgspec.Struct):
 
 
 class _View(msgspec.Struct):
-    model: str
+    model: str = ""
     input: str | list[msgspec.Raw] | None = None
     instructions: str | None = None
     stream: bool | None = None
@@ -51,6 +52,9 @@ _ITEM = msgspec.json.Decoder(_ItemView)
 
 def view(body: bytes) -> RequestView:
     wire: _View = decode_request(body, _VIEW)
+    prompt = read_prompt(wire.prompt)
+    if prompt is None and not wire.model:
+        check_present(body, "model")
     if not wire.input and not any(map(_given, (wire.previous_response_id, wire.prompt, wire.conversation))):
         raise InvalidRequest("input must be a text or a list of at least one item", param="input")
     messages: list[MessageView] = []
@@ -69,6 +73,7 @@ def view(body: bytes) -> RequestView:
         cache_key=wire.prompt_cache_key,
         output=_contract(wire.text.format) if wire.text and wire.text.format else None,
         messages=messages,
+        prompt=prompt,
     )
 
 

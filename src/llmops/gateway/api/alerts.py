@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ...monitoring.alerts.directory import AlertDirectory
-from ..access import Caller
+from .audit import Noting
+from .ownership import name_of
 from .roles import Editor, Viewer
 
 
@@ -24,7 +25,7 @@ class NewSilence(BaseModel):
     reason: str = Field(min_length=1, max_length=2000, description="Why, for whoever wonders later.")
 
 
-def router(alerts: AlertDirectory) -> APIRouter:
+def router(alerts: AlertDirectory, note: Noting) -> APIRouter:
     """Routes whose functions block on the database, and which FastAPI therefore runs in threads."""
     routes = APIRouter(prefix="/api", tags=["alerts"])
 
@@ -63,16 +64,18 @@ def router(alerts: AlertDirectory) -> APIRouter:
 
     @routes.post("/silences", summary="Announce matching alerts to nobody for a time", status_code=201)
     def silence(wanted: NewSilence, caller: Editor) -> dict[str, Any]:
-        return alerts.silence(
-            caller.tenant, wanted.matchers, seconds=wanted.seconds, created_by=_name(caller), reason=wanted.reason
+        made = alerts.silence(
+            caller.tenant, wanted.matchers, seconds=wanted.seconds, created_by=name_of(caller), reason=wanted.reason
         )
+        after = {"matchers": made["matchers"], "until": made["until"]}
+        note(caller, "silence.add", made["id"], tenant=caller.tenant, after=after, reason=wanted.reason)
+        return made
 
     @routes.delete("/silences/{silence_id}", summary="End a silence")
     def unsilence(silence_id: str, caller: Editor) -> dict[str, Any]:
-        return alerts.unsilence(caller.tenant, silence_id)
+        ended = alerts.unsilence(caller.tenant, silence_id)
+        before = {"matchers": ended["matchers"], "reason": ended["reason"]}
+        note(caller, "silence.end", ended["id"], tenant=ended["tenant"], before=before, after={"until": ended["until"]})
+        return ended
 
     return routes
-
-
-def _name(caller: Caller) -> str:
-    return caller.key.shown if caller.key is not None else "somebody on this machine"

@@ -4,6 +4,7 @@ An editor lets go of its own tenant's answers, an administrator of everybody's. 
 request that names nothing is more likely a slip. Who let go of what is a line in the gateway's own log.
 """
 
+import asyncio
 import logging
 from typing import Annotated, Any
 
@@ -12,14 +13,15 @@ from fastapi import APIRouter, Query
 from ...caching.cache import Cache
 from ...caching.desk import let_go, show_cache
 from ...errors import Forbidden, InvalidRequest
-from ..access import Caller
+from .audit import Noting, Reason
+from .ownership import name_of
 from .roles import Editor, Viewer
 
 _log = logging.getLogger(__name__)
 Name = Annotated[str | None, Query(min_length=1, max_length=400)]
 
 
-def router(cache: Cache) -> APIRouter:
+def router(cache: Cache, note: Noting) -> APIRouter:
     """Routes that run in the event loop, to which the cache belongs."""
     routes = APIRouter(prefix="/api", tags=["cache"])
 
@@ -36,6 +38,7 @@ def router(cache: Cache) -> APIRouter:
         knowledge: Annotated[Name, Query(description="name@version, or a name for all its versions.")] = None,
         tag: Annotated[Name, Query(description="name=value, or a name for all its values.")] = None,
         all: Annotated[bool, Query(description="Needed where nothing is named.")] = False,
+        reason: Reason = None,
     ) -> dict[str, Any]:
         if caller.tenant is not None and tenant not in (None, caller.tenant):
             raise Forbidden("answers of another tenant are let go of by an administrator", param="tenant")
@@ -51,11 +54,11 @@ def router(cache: Cache) -> APIRouter:
         if caller.tenant is not None:
             named["tenant"] = caller.tenant
         gone = await let_go(cache, named)
-        _log.info("%s let go of kept answers: %s", _name(caller), named or "all")
+        _log.info("%s let go of kept answers: %s", name_of(caller), named or "all")
+        after = {"of": named or "all", **gone}
+        await asyncio.to_thread(
+            note, caller, "cache.clear", "cache", tenant=named.get("tenant"), after=after, reason=reason
+        )
         return gone
 
     return routes
-
-
-def _name(caller: Caller) -> str:
-    return caller.key.shown if caller.key is not None else "somebody on this machine"

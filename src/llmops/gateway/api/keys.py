@@ -4,6 +4,8 @@ Another tenant's key is answered like one that does not exist. Nobody makes, rot
 own. A secret is in the answer that made it, and nowhere else.
 """
 
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,10 +13,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ...errors import Forbidden
 from ...identity.directory import IdentityDirectory
-from ...identity.key import DEFAULT_TENANT, Role
+from ...identity.key import DEFAULT_TENANT, Key, Role
 from ...identity.shown import show_key, show_tenant
 from ...types import Operation
 from ..access import Caller
+from .audit import Noting, Reason
 from .roles import Admin, Editor, Viewer
 
 
@@ -54,7 +57,16 @@ class Rotation(BaseModel):
     grace_seconds: float | None = Field(None, ge=0, le=30 * 86400, description="How long the old secret still works.")
 
 
-def router(identity: IdentityDirectory, *, grace_s: float) -> APIRouter:
+LastUse = Callable[[str | None], Mapping[str, date]]
+"""The last day (UTC) of a call with each key of a tenant, or of all; of those that were used."""
+
+
+def never_used(_tenant: str | None) -> Mapping[str, date]:
+    """Where nobody knows."""
+    return {}
+
+
+def router(identity: IdentityDirectory, note: Noting, last_use: LastUse, *, grace_s: float) -> APIRouter:
     """Routes whose functions block on the database, and which FastAPI therefore runs in threads."""
     routes = APIRouter(prefix="/api", tags=["identity"])
     registry = identity.registry
@@ -64,22 +76,31 @@ def router(identity: IdentityDirectory, *, grace_s: float) -> APIRouter:
         return [show_tenant(each) for each in registry.tenants() if caller.tenant in (None, each.id)]
 
     @routes.post("/tenants", summary="Create a tenant", status_code=201)
-    def create_tenant(wanted: NewTenant, _caller: Admin) -> dict[str, Any]:
-        return show_tenant(registry.create_tenant(wanted.id, wanted.name))
+    def create_tenant(wanted: NewTenant, caller: Admin, reason: Reason = None) -> dict[str, Any]:
+        made = registry.create_tenant(wanted.id, wanted.name)
+        note(caller, "tenant.create", made.id, tenant=made.id, after={"name": made.name}, reason=reason)
+        return show_tenant(made)
 
     @routes.patch("/tenants/{tenant_id}", summary="Disable a tenant, or enable it again")
-    def change_tenant(tenant_id: str, wanted: TenantChange, _caller: Admin) -> dict[str, Any]:
-        return show_tenant(registry.set_disabled(tenant_id, wanted.disabled))
+    def change_tenant(tenant_id: str, wanted: TenantChange, caller: Admin, reason: Reason = None) -> dict[str, Any]:
+        before = next((each.disabled for each in registry.tenants() if each.id == tenant_id), None)
+        changed = registry.set_disabled(tenant_id, wanted.disabled)
+        if before != changed.disabled:
+            action = "tenant.disable" if changed.disabled else "tenant.enable"
+            was, now = {"disabled": before}, {"disabled": changed.disabled}
+            note(caller, action, changed.id, tenant=changed.id, before=was, after=now, reason=reason)
+        return show_tenant(changed)
 
     @routes.get("/keys", summary="API keys, without their secrets")
     def list_keys(caller: Viewer, tenant: str | None = None) -> list[dict[str, Any]]:
         wanted = caller.tenant or tenant
         if tenant is not None and tenant != wanted:
             return []
-        return [show_key(key) for key in registry.keys(wanted)]
+        used = last_use(wanted)
+        return [{**show_key(key), "last_used_on": used.get(key.id)} for key in registry.keys(wanted)]
 
     @routes.post("/keys", summary="Create an API key; the answer holds its secret, this once", status_code=201)
-    def create_key(wanted: NewKey, caller: Editor) -> dict[str, Any]:
+    def create_key(wanted: NewKey, caller: Editor, reason: Reason = None) -> dict[str, Any]:
         tenant = wanted.tenant or caller.tenant or DEFAULT_TENANT
         if caller.tenant not in (None, tenant):
             raise Forbidden("keys of another tenant are made by an administrator", param="tenant")
@@ -93,21 +114,35 @@ def router(identity: IdentityDirectory, *, grace_s: float) -> APIRouter:
             expires_at_s=wanted.expires_at.timestamp() if wanted.expires_at else None,
             timeout_s=wanted.timeout_seconds,
         )
+        note(caller, "key.create", key.id, tenant=key.tenant, after=_described(key), reason=reason)
         return {**show_key(key), "key": str(credential)}
 
     @routes.post("/keys/{key_id}/rotate", summary="Give a key a new secret; the old one works for a grace period")
-    def rotate_key(key_id: str, wanted: Rotation, caller: Editor) -> dict[str, Any]:
+    def rotate_key(key_id: str, wanted: Rotation, caller: Editor, reason: Reason = None) -> dict[str, Any]:
         _check_rank(caller, registry.key(key_id, caller.tenant).role)
         grace = grace_s if wanted.grace_seconds is None else wanted.grace_seconds
         key, credential = registry.rotate(key_id, grace, tenant=caller.tenant)
+        after = {"name": key.name, "previous_secret_until": show_key(key)["previous_secret_until"]}
+        note(caller, "key.rotate", key.id, tenant=key.tenant, after=after, reason=reason)
         return {**show_key(key), "key": str(credential)}
 
     @routes.delete("/keys/{key_id}", summary="Revoke a key, for good and within a second")
-    def revoke_key(key_id: str, caller: Editor) -> dict[str, Any]:
-        _check_rank(caller, registry.key(key_id, caller.tenant).role)
-        return show_key(registry.revoke(key_id, tenant=caller.tenant))
+    def revoke_key(key_id: str, caller: Editor, reason: Reason = None) -> dict[str, Any]:
+        before = show_key(registry.key(key_id, caller.tenant))
+        _check_rank(caller, before["role"])
+        after = show_key(key := registry.revoke(key_id, tenant=caller.tenant))
+        if before["state"] != "revoked":
+            was, now = ({"name": each["name"], "state": each["state"]} for each in (before, after))
+            note(caller, "key.revoke", key.id, tenant=key.tenant, before=was, after=now, reason=reason)
+        return after
 
     return routes
+
+
+def _described(key: Key) -> dict[str, Any]:
+    """What a key is, in what the trail keeps of it."""
+    found = show_key(key)
+    return {name: found[name] for name in ("name", "role", "operations", "models", "expires_at") if found[name]}
 
 
 def _check_rank(caller: Caller, role: Role) -> None:

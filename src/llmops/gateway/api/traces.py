@@ -149,13 +149,7 @@ def _read(
     found = None
     if not is_foreign(caller, tenant) and "\0" not in trace_id:
         found = traces.read(
-            trace_id.lower(),
-            caller.tenant or tenant,
-            limit=limit,
-            cursor=cursor,
-            first=first,
-            span_id=span,
-            full=full,
+            trace_id.lower(), caller.tenant or tenant, limit=limit, cursor=cursor, first=first, span_id=span, full=full
         )
     if found is None:
         raise NotFound(f"there is no trace {trace_id[:40]!r}; a call that has just ended is here in a moment")

@@ -67,6 +67,18 @@ def router(usage: UsageDirectory, compare: Comparison | None = None) -> APIRoute
             "totals": show_used(total(sums)),
         }
 
+    @routes.get("/usage/tags", summary="Names of the tags that calls had")
+    def list_tags(
+        caller: Viewer,
+        first: Annotated[date | None, Query(alias="from", description="First day (UTC). Default: all.")] = None,
+        last: Annotated[date | None, Query(alias="to", description="Last day (UTC). Default: all.")] = None,
+        tenant: Annotated[str | None, Query(max_length=256)] = None,
+    ) -> list[str]:
+        """At most 100, by name."""
+        if caller.tenant is not None and tenant not in (None, caller.tenant):
+            return []
+        return usage.sums.tag_names(UsageFilter(first=first, last=last, tenant=caller.tenant or tenant))
+
     @routes.get("/counters", summary="Counters of quotas and budgets that differ from the database")
     def compare_counters(_caller: Admin) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(compare() if compare is not None else CounterComparison(compared=0))

@@ -56,7 +56,8 @@ class AlertDirectory:
         rows = self._alerts.history(
             tenant, since_s=since_s, until_s=until_s, rule=rule, limit=limit, before_id=before_id
         )
-        return [{**row, "at": shown_time(row.pop("at_s"))} for row in rows]
+        kinds = {rule.name: rule.kind for rule in self._settings().rules}
+        return [{**row, "at": shown_time(row.pop("at_s")), "kind": kinds.get(row["rule"])} for row in rows]
 
     def silences(self, tenant: str | None, *, also_past: bool = False) -> list[dict[str, Any]]:
         now_s = self._clock.now_s()
@@ -139,6 +140,7 @@ class AlertDirectory:
         return {
             "fingerprint": alert.fingerprint,
             "rule": alert.rule,
+            "kind": rule.kind if rule is not None else None,
             "severity": alert.severity,
             "state": alert.state,
             "labels": alert.labels,

@@ -42,6 +42,9 @@ class Seeing:
                     Reading(labels=burn.labels, value=burn.rate, detail=burn.detail, severity=burn.severity)
                     for burn in burns
                 ]
+            case "drift":
+                shifts = self._sources.shifts() if self._sources.shifts is not None else ()
+                return [Reading(labels=each.labels, value=each.size, detail=each.detail) for each in shifts]
             case "breaker_open":
                 worst = worst_breakers(list(signals))
                 return [

@@ -69,6 +69,14 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """One aspect of calls that was compared with before; ``size`` 0: no shift that could not be chance."""
+
+    labels: dict[str, str]
+    size: float
+    detail: str = ""
+
+
 class Sources(msgspec.Struct, kw_only=True):
     """What there is; None where the installation has no such thing. Rules over it then say nothing."""
 
@@ -76,3 +84,4 @@ class Sources(msgspec.Struct, kw_only=True):
     scores: Scores | None = None
     budgets: Callable[[], Sequence[BudgetUse]] | None = None
     burns: Callable[[], Sequence[Burn]] | None = None
+    shifts: Callable[[], Sequence[Shift]] | None = None

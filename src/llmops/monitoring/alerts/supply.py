@@ -13,7 +13,7 @@ from ...telemetry.objectives import DIMENSIONS
 from ..slo.status import Standing
 from .repository.figures import RollupFigures
 from .repository.scores import ScoreMeans
-from .sources import BudgetUse, Burn, Sources
+from .sources import BudgetUse, Burn, Shift, Sources
 
 _WITHIN_TENANT = ("user", "tag:")
 _LOST = ("_dropped_total", "_damaged_total", "_given_up_total")
@@ -21,14 +21,18 @@ _SEVERITIES: Mapping[str, Severity] = {"page": "critical", "ticket": "warning"}
 
 
 def build_sources(
-    database: Database, rules: RuleDirectory, standings: Callable[[], Iterable[Standing]] | None = None
+    database: Database,
+    rules: RuleDirectory,
+    standings: Callable[[], Iterable[Standing]] | None = None,
+    shifts: Callable[[], Sequence[Shift]] | None = None,
 ) -> Sources:
-    """What a gateway knows. ``standings`` says how its objectives stand."""
+    """What a gateway knows. ``standings`` says how its objectives stand, ``shifts`` what has drifted."""
     return Sources(
         calls=RollupFigures(database),
         scores=ScoreMeans(database),
         budgets=lambda: budget_uses(rules),
         burns=(lambda: burns_of(standings())) if standings is not None else None,
+        shifts=shifts,
     )
 
 

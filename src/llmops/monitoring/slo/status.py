@@ -11,7 +11,7 @@ import msgspec
 
 from ...telemetry.objectives import DIMENSIONS, Group, Objective
 from .budget import Budget, budget_of
-from .burn import WINDOWS_S, BurnAlert, Events, burn_rate, firing
+from .burn import BURN_ALERTS, WINDOWS_S, BurnAlert, Events, burn_rate, firing
 from .objectives import allowance_of
 
 _NO_GROUP: Group = ("", "", "", "")
@@ -35,6 +35,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     events: Events
     budget: Budget
     burn: Mapping[str, float | None]
+    windows: Mapping[str, Events] = {}
     alerts: Sequence[BurnAlert]
 
     @property
@@ -75,6 +76,7 @@ def _standing(objective: Objective, group: Group, events: Events, windows: Mappi
         events=events,
         budget=budget_of(events, windows[_RECENT], allowance, objective.window_s, WINDOWS_S[_RECENT]),
         burn={name: burn_rate(each, allowance, WINDOWS_S[name]) for name, each in windows.items()},
+        windows=windows,
         alerts=firing(windows, allowance),
     )
 
@@ -87,6 +89,7 @@ def is_visible(objective: Objective, group: Group, tenant: str | None) -> bool:
 def shown(standing: Standing) -> dict[str, Any]:
     """For programs."""
     objective, budget = standing.objective, standing.budget
+    allowance = allowance_of(objective)
     return {
         "name": objective.name,
         "objective": objective.kind,
@@ -108,6 +111,12 @@ def shown(standing: Standing) -> dict[str, Any]:
             "exhausted_in_s": budget.exhausted_in_s,
         },
         "burn": dict(standing.burn),
+        "windows": {name: {"good": each.good, "bad": each.bad} for name, each in standing.windows.items()},
+        "guards": {"minimum_events": allowance.minimum_events, "minimum_bad_events": allowance.minimum_bad_events},
+        "rules": [
+            {"severity": each.severity, "rate": each.rate, "long": each.long, "short": each.short}
+            for each in BURN_ALERTS
+        ],
         "alerts": [
             {"severity": each.severity, "rate": each.rate, "long": each.long, "short": each.short}
             for each in standing.alerts

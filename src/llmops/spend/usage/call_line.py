@@ -77,6 +77,10 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     timings_ms: Timings | None = None
     failed_attempts: list[FailedAttemptRecord] = []
     json_valid: bool | None = None
+    rollout_id: Name | None = None
+    arm: Name | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    flags: dict[str, str] = {}
 
 
 _TRACE_FIELDS: dict[str, Any] = {
@@ -87,6 +91,8 @@ _TRACE_FIELDS: dict[str, Any] = {
     "timings_ms": Timings | None,
     "failed_attempts": list[FailedAttemptRecord],
     "json_valid": bool | None,
+    "probability": Annotated[float, Meta(ge=0, le=1)] | None,
+    "flags": dict[str, str],
 }
 _decoder = msgspec.json.Decoder(_Line)
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -173,6 +179,10 @@ class LineReader:
             line.degraded,
             timings_text(line.timings_ms, line.failed_attempts),
             line.json_valid,
+            line.rollout_id,
+            line.arm,
+            line.probability,
+            _encode_sorted(line.flags).decode() if line.flags else None,
         )
 
     def _moment(self, stamp: str) -> tuple[str, int]:

@@ -5,11 +5,13 @@ says so.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from ...telemetry.spans.conventions.texts import joined, messages
 from ...telemetry.traces.records import MAX_TEXT_CHARS, TextRow
+from ...telemetry.traces.said import marked
 from .records import CallRow
 
 _SIGNS = (b'"content":"', b'"output":"')
@@ -17,6 +19,7 @@ _SIGNS = (b'"content":"', b'"output":"')
 
 
 class _Message(msgspec.Struct, gc=False):
+    role: Any = None
     content: str | None = None
 
 
@@ -40,11 +43,15 @@ def captured(lines: bytes) -> dict[str, str]:
                 line = _decode(raw)
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 continue
-            said = [messages(each.content) for each in line.messages_masked if each.content]
-            text = joined([each for each in (*said, line.output) if each])
+            said = [(each.role, messages(each.content)) for each in line.messages_masked if each.content]
+            text = joined([marked(_name(role), each) for role, each in (*said, ("assistant", line.output)) if each])
             if text is not None:
                 found[line.request_id] = text[:MAX_TEXT_CHARS]
     return found
+
+
+def _name(role: Any) -> str | None:
+    return role if isinstance(role, str) else None
 
 
 def text_rows(texts: Mapping[str, str], rows: Sequence[CallRow]) -> list[TextRow]:

@@ -55,6 +55,10 @@ class CallRow(msgspec.Struct, frozen=True, gc=False):
     degraded: str | None
     timings: str | None
     json_valid: bool | None
+    rollout_id: str | None = None
+    arm: str | None = None
+    probability: float | None = None
+    flags: str | None = None
 
 
 class UsageRow(msgspec.Struct, gc=False):

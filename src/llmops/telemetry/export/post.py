@@ -40,7 +40,9 @@ class Post:
         """The path of the address that was configured."""
         return self._base
 
-    def __call__(self, path: str, body: bytes, content_type: str, *, packed: bool = False) -> Answer:
+    def __call__(
+        self, path: str, body: bytes, content_type: str, *, packed: bool = False, method: str = "POST"
+    ) -> Answer:
         """Send, over a new connection where the kept one is stale; never raises for what the tool does."""
         headers = {**self._headers, "Content-Type": content_type}
         if packed:
@@ -48,13 +50,13 @@ class Post:
             headers["Content-Encoding"] = "gzip"
         kept = self._connection is not None
         try:
-            return self._exchange(path, body, headers)
+            return self._exchange(method, path, body, headers)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             if not (kept and isinstance(exc, ConnectionError)):
                 return Answer(Sent("again", why=_words(exc)))
         try:
-            return self._exchange(path, body, headers)
+            return self._exchange(method, path, body, headers)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             return Answer(Sent("again", why=_words(exc)))
@@ -64,10 +66,10 @@ class Post:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         if self._connection is None:
             self._connection = self._connect()
-        self._connection.request("POST", quote(path, safe="/:%?=&~-._"), body, headers)
+        self._connection.request(method, quote(path, safe="/:%?=&~-._"), body, headers)
         begun_s = time.monotonic()
         answer = self._connection.getresponse()
         said = self._read(answer, begun_s + self._timeout_s)

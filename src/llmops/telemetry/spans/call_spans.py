@@ -64,6 +64,9 @@ class StoredCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost_nanousd: int | None
     saved_nanousd: int
     tags: str
+    rollout_id: str | None = None
+    arm: str | None = None
+    flags: str | None = None
 
 
 def facts_of_call(call: StoredCall) -> Facts:
@@ -119,9 +122,39 @@ def _request(call: StoredCall, semconv: Semconv) -> Span:
         "llmops.degraded": call.degraded,
         "llmops.tags": call.tags if call.tags != "{}" else None,
         "gen_ai.request.stream": call.stream or None,
+        "llmops.rollout_id": call.rollout_id,
+        "llmops.arm": call.arm,
     }
     attributes.update({name: value for name, value in more.items() if value is not None})
-    return _span(call, call.span_id, call.parent_span_id, span_name(facts), "server", 0.0, call.latency_ms, attributes)
+    events = [
+        SpanEvent(
+            name="feature_flag.evaluation",
+            at_ns=call.started_at_ms * _MS,
+            attributes={"feature_flag.key": key, "feature_flag.result.variant": variant},
+        )
+        for key, variant in _flags(call.flags).items()
+    ]
+    return _span(
+        call,
+        call.span_id,
+        call.parent_span_id,
+        span_name(facts),
+        "server",
+        0.0,
+        call.latency_ms,
+        attributes,
+        events=events,
+    )
+
+
+def _flags(text: str | None) -> dict[str, str]:
+    """The flags of a call; what is none says nothing."""
+    if text is None:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
 
 
 class _Steps:

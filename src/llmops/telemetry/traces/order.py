@@ -76,6 +76,10 @@ class SpanOrder:
             return begin
         return next((index + 1 for index, slot in self._all() if self.name(slot) == after.id), begin)
 
+    def find(self, span_id: str) -> int | None:
+        """Which one of the order this span is, counted from 0."""
+        return next((index for index, slot in self._all() if slot.span_id == span_id), None)
+
     def name(self, slot: Slot) -> str:
         """By which a cursor finds it again."""
         return f"{self.view.tenants[slot.tenant]}/{slot.span_id}"

@@ -3,8 +3,8 @@
 Spans come from others and may be absurd. One whose parent is not there is a root and says so; so is the earliest of a
 circle of parents. Of several with one id the first takes the children. Spans of different tenants have nothing to do
 with each other, whatever their ids. Where a child of another process lies outside its parent, one of two clocks is
-wrong: it is moved to the middle of the parent with all below it, and ``shift_us`` says by how much; what was
-measured stays as it is.
+wrong: it is moved to the middle of the parent with all below it (to its edge, for less than a millisecond), and
+``shift_us`` says by how much; what was measured stays as it is.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from typing import Literal
 import msgspec
 
 Flaw = Literal["orphan", "cycle", "duplicate"]
+_GRAIN_US = 1000
+"""As much may two right clocks differ: the gateway's calls are stored to the millisecond."""
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +107,13 @@ def _skew_us(parent: Placed, child: Placed) -> int:
         return 0
     offset_us = child.node.started_us - parent.node.started_us
     spare_us = parent.node.duration_us - child.node.duration_us
-    return 0 if 0 <= offset_us <= spare_us else spare_us // 2 - offset_us
+    if 0 <= offset_us <= spare_us:
+        return 0
+    if -_GRAIN_US < offset_us < 0:  # no wrong clock: it begins with its parent
+        return -offset_us
+    if spare_us < offset_us < spare_us + _GRAIN_US:
+        return spare_us - offset_us
+    return spare_us // 2 - offset_us
 
 
 def _covered_us(parent: Placed, children: Sequence[Placed]) -> int:

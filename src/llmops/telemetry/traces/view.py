@@ -9,6 +9,7 @@ from ..spans.call_spans import SERVICE, StoredCall, facts_of_call, spans_of_call
 from ..spans.facts import Step
 from ..spans.genai_write import Semconv
 from ..spans.span import Span, SpanKind, SpanStatus
+from .said import messages_of, plain
 from .tree import Flaw, Node, Placed
 
 _WORK = frozenset({"llm", "embedding", "reranker"})
@@ -83,6 +84,8 @@ class ShownSpan(msgspec.Struct, kw_only=True):
     resource: dict[str, Any]
     scope: str
     text: str | None = None
+    messages: list[dict[str, Any]] = []
+    """The same text, by who said it; of a call only: those of other spans stand in their attributes."""
 
 
 class Place(Protocol):
@@ -132,6 +135,8 @@ class TraceView(msgspec.Struct, kw_only=True):
     slowest_step: Extreme | None
     dearest_call: Extreme | None
     page: list[ShownSpan] = []
+    first: int = 0
+    """Which one of the trace's spans the page begins with, counted from 0."""
     cursor: str | None = None
 
 
@@ -212,13 +217,16 @@ def shown(place: Place, outline: Outline, span: Span, begin_us: int, text: str |
         links=[_plain(each) for each in span.links],
         resource=span.resource,
         scope=span.scope,
-        text=text,
+        text=plain(text) if text is not None else None,
+        messages=messages_of(text) if text is not None else [],
     )
 
 
 def cut(span: ShownSpan) -> ShownSpan:
     """The span with long texts cut."""
-    fields = {name: _cut(getattr(span, name)) for name in ("attributes", "events", "links", "resource", "text")}
+    fields = {
+        name: _cut(getattr(span, name)) for name in ("attributes", "events", "links", "resource", "text", "messages")
+    }
     return msgspec.structs.replace(span, **fields)
 
 

@@ -22,6 +22,7 @@ _COLUMNS = {
     "day": usage_days.c.day,
 }
 DIMENSIONS = tuple(_COLUMNS)
+_MOST_NAMES = 100
 _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -90,6 +91,26 @@ class UsageRepository:
             else:
                 found[key] = used
         return found
+
+    def last_days(self, tenant: str | None = None) -> dict[str, date]:
+        """The last day (UTC) with a call, by key, of one tenant's keys or of all."""
+        if not self._database.exists:
+            return {}
+        query = _restricted(select(usage_days.c.key_id, func.max(usage_days.c.day)), UsageFilter(tenant=tenant))
+        query = query.where(usage_days.c.key_id.is_not(None)).group_by(usage_days.c.key_id)
+        with self._database.read() as connection:
+            return {key_id: day for key_id, day in connection.execute(query)}
+
+    def tag_names(self, wanted: UsageFilter = EVERYTHING) -> list[str]:
+        """Names of the tags that calls had, in their order; `_MOST_NAMES` at most."""
+        if not self._database.exists:
+            return []
+        names: set[str] = set()
+        with self._database.read() as connection:
+            query = _restricted(select(usage_days.c.tags).distinct(), wanted)
+            for tags in connection.execute(query).scalars():
+                names.update(_decode_tags(tags))
+        return sorted(names)[:_MOST_NAMES]
 
     def totals(self, by: Sequence[str], since: date) -> dict[tuple[str | None, ...], tuple[int, int]]:
         """Tokens and nano-dollars since a day, by the values that `spend.rule.value_of` gives to these dimensions:

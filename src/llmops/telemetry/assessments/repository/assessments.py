@@ -128,7 +128,8 @@ def _all() -> Select[Any]:
     return select(*[assessments.c[name] for name in _FIELDS])
 
 
-def _restricted(query: Select[Any], wanted: Wanted) -> Select[Any]:
+def narrowed(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """What is wanted, as conditions."""
     columns = assessments.c
     conditions: list[ColumnElement[bool]] = [
         columns[name] == value.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -139,4 +140,8 @@ def _restricted(query: Select[Any], wanted: Wanted) -> Select[Any]:
         conditions.append(columns.created_at_ms >= wanted.since_ms)
     if wanted.until_ms is not None:
         conditions.append(columns.created_at_ms < wanted.until_ms)
-    return query.where(*conditions)
+    return conditions
+
+
+def _restricted(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    return query.where(*narrowed(wanted))

@@ -41,9 +41,18 @@ class TraceReader:
         self._known = KnownOrders()
 
     def read(
-        self, trace_id: str, tenant: str | None, *, limit: int = 200, cursor: str | None = None, full: bool = True
+        self,
+        trace_id: str,
+        tenant: str | None,
+        *,
+        limit: int = 200,
+        cursor: str | None = None,
+        first: int = 0,
+        span_id: str | None = None,
+        full: bool = True,
     ) -> TraceView | None:
         """A trace with a page of its spans; None where this tenant has none of that id. ``tenant`` None: all tenants'.
+        The page begins where the ``cursor`` says, otherwise with the ``first`` so many, or is this one span.
         Not ``full``: long texts in attributes are cut. `InvalidRequest` for a cursor that is none."""
         after = read_cursor("spans", cursor) if cursor is not None else None
         if not self._database.exists:
@@ -52,12 +61,17 @@ class TraceReader:
             order, fresh = self._order(connection, trace_id, tenant)
             if order is None:
                 return None
-            begin = order.begin(after)
+            if span_id is not None:
+                found = order.find(span_id)
+                begin, limit = (found, 1) if found is not None else (len(order), 0)
+            else:
+                begin = order.begin(after) if after is not None else min(first, len(order))
             slots = order.slots(begin, begin + limit)
             view = msgspec.structs.replace(order.view, page=self._page(connection, order, slots, tenant, fresh))
+            view.first = begin
         if not full:
             view.page = [cut(each) for each in view.page]
-        if begin + limit < len(order):
+        if slots and begin + limit < len(order):
             view.cursor = write_cursor("spans", Position(float(begin + limit), order.name(slots[-1])))
         return view
 

@@ -1,0 +1,1 @@
+"""Feature flags: targeting rules and sticky shares, decided in memory and changed without a deploy."""

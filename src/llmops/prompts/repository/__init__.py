@@ -1,0 +1,1 @@
+"""Prompts in the database; the only queries there are about them."""
