@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test soak soak-azure faults lint format types eval log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals test-ray bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve demo test soak soak-azure faults lint format types eval gate bench-gate log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals test-ray bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ types: $(DEV) ## mypy, strict
 
 eval: $(RUN) ## run the cases and write evals/report.json
 	$(BIN)/python -m evals.run_eval $(ARGS)
+
+gate: $(DEV) ## run the example gate with the mock provider (ARGS="--summary gate.md --report gate.json")
+	$(BIN)/llmops gate run evals/gate.yaml $(ARGS)
+
+bench-gate: $(DEV) ## hold the gate against real paired answers (ARGS="--data answers.jsonl --http")
+	$(BIN)/python -m benchmarks.gate $(ARGS)
 
 log-check: $(RUN) ## is every line of the request log well-formed?
 	$(BIN)/python .ci/check_log.py runs/logs/gateway.jsonl

@@ -81,6 +81,9 @@ LEAST: dict[str, str | None] = {
             *(f"runs/{{run}}{part}" for part in ("", "/distribution", "/cells", "/case")),
             "compare",
             "compare/cases",
+            "gates",
+            "gates/{decision}",
+            "baselines",
             "metrics",
             "trend",
         )
@@ -302,7 +305,7 @@ def expected(route: str, holder: str) -> int:
         return 404
     if "{release_id}" in route or route.endswith("/rollback") or ("{key}" in route and not route.startswith("PUT ")):
         return 404
-    if "prompts" in route and not route.endswith("prompts") or route == "DELETE /api/prompts":
+    if ("prompts" in route and not route.endswith("prompts")) or route == "DELETE /api/prompts":
         return 404
     if route == "DELETE /api/cache" and "stranger" in holder:
         return 403

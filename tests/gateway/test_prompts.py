@@ -23,9 +23,7 @@ class House:
 
     async def ask(self, holder: str, method: str, path: str, body: Any = None) -> Answer:
         async with await self.gateway.connect() as connection:
-            await connection.send(
-                http_request(method, path, body, {"Authorization": f"Bearer {self._keys[holder]}"})
-            )
+            await connection.send(http_request(method, path, body, {"Authorization": f"Bearer {self._keys[holder]}"}))
             return await connection.read_answer()
 
     async def publish(self, holder: str = "acme editor", query: str = "", **fields: Any) -> Answer:
@@ -104,7 +102,9 @@ async def test_a_label_that_moves_is_followed_and_a_rollback_as_well(house: Hous
     prompt = {"name": NAME, "variables": {"customer": "Ann"}}
     assert (await followed(house, prompt, 200)).headers["x-llmops-prompt"] == f"{NAME}@1"
     moved = await house.ask(
-        "acme editor", "PUT", "/api/prompts/labels",
+        "acme editor",
+        "PUT",
+        "/api/prompts/labels",
         {"name": NAME, "label": "production", "version": 2, "expected": 1, "reason": "better"},
     )
     assert moved.json() == {"name": NAME, "label": "production", "before": 1, "version": 2}
@@ -248,7 +248,9 @@ async def test_lists_versions_differences_previews_comments_and_use(house: House
 
 async def test_jinja_is_rendered_in_a_sandbox(house: House) -> None:
     made = await house.publish(
-        engine="jinja", text="{% for each in names %}{{ each }};{% endfor %}", labels=["production"],
+        engine="jinja",
+        text="{% for each in names %}{{ each }};{% endfor %}",
+        labels=["production"],
         variables={"names": {"type": "list"}},
     )
     assert made.status == 201, made

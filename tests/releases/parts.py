@@ -42,7 +42,9 @@ class SomeEvals:
         return [each for each in self.runs.get(tenant, []) if each.release_id == release_id]
 
 
-def a_directory(database: Database, evals: SomeEvals | None = None, clock: ManualClock | None = None) -> ReleaseDirectory:
+def a_directory(
+    database: Database, evals: SomeEvals | None = None, clock: ManualClock | None = None
+) -> ReleaseDirectory:
     models: Models = SomeModels()
     return ReleaseDirectory(
         database,

@@ -34,7 +34,7 @@ def test_the_id_stays_for_ever() -> None:
         b'{"model":"mock","name":"support-bot","parameters":{"temperature":0.2},'
         b'"prompt":{"name":"greeting","version":3}}'
     )
-    assert release_id(bundle) == "rel-8d9dcb0b3b3d5f5f"
+    assert release_id(bundle) == "rel-62e75b68716657a7"
 
 
 def test_the_gate_is_part_of_it() -> None:

@@ -69,7 +69,7 @@ def test_going_live_and_back(database: Database) -> None:
         releases.live(second, "acme", by="ann", reason=" ")
     go(releases, second)
     go(releases, third)
-    assert make(releases, parameters={"seed": 9}) and releases.repository.find("acme")[0].parent is not None
+    assert releases.get(make(releases, parameters={"seed": 9}), "acme").parent == third
     assert releases.rollback("support-bot", "acme", by="ann", reason="bad")[0].id == second
     assert releases.rollback("support-bot", "acme", by="ann", reason="bad too")[0].id == first
     go(releases, third)

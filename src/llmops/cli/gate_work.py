@@ -5,9 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ..assembly.baselines import find_drops, tell
 from ..assembly.evals import open_parts
 from ..assembly.evals import plan as plan_of
-from ..assembly.gate import find_arm, find_drops, open_shelf, tell
+from ..assembly.gate import find_arm, open_shelf
 from ..errors import ConfigError, NotFound
 from ..evals.baselines import Drop
 from ..evals.config import build_scorers, read_dataset

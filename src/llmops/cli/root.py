@@ -18,7 +18,7 @@ from . import (
     eval_report,
     export,
     flags,
-    gate,
+    gate_baselines,
     keys,
     limits,
     monitoring,
@@ -64,7 +64,7 @@ app.command("audit")(audit.audit)
 app.add_typer(monitoring.app, name="monitoring")
 app.add_typer(scores.app, name="scores")
 app.add_typer(eval_report.app, name="eval")
-app.add_typer(gate.app, name="gate")
+app.add_typer(gate_baselines.app, name="gate")
 app.add_typer(datasets_files.app, name="datasets")
 app.add_typer(review.app, name="review")
 app.add_typer(prompts_files.app, name="prompts")

@@ -23,6 +23,8 @@ from .datasets.repository.reading import DatasetReader
 from .datasets.version import Reference
 from .distribution import Bin, bins
 from .journal import DEFAULT_FOLDER
+from .repository.baselines import BaselineRepository
+from .repository.decisions import DecisionRepository
 from .repository.reading import Row, RunReader
 from .repository.runs import RunRepository, StoredRun
 from .result import Result
@@ -54,6 +56,9 @@ class EvalDirectory:
         self.page = self._reader.page
         self.metrics = self._reader.metrics
         self.trend = self._runs.trend
+        self._decisions = DecisionRepository(database)
+        self.decisions = self._decisions.find
+        self.baselines = BaselineRepository(database).all_current
         self._kept: OrderedDict[tuple[object, ...], tuple[Comparison, list[CasePair]]] = OrderedDict()
         self._comparing = threading.Lock()
 
@@ -61,6 +66,13 @@ class EvalDirectory:
         found = self._runs.get(run_id, tenant)
         if found is None:
             raise NotFound(f"there is no run {run_id[:100]!r}", param="run")
+        return found
+
+    def decision(self, decision_id: str, tenant: str | None) -> dict[str, Any]:
+        """What a gate decided, whole."""
+        found = self._decisions.get(decision_id, tenant)
+        if found is None:
+            raise NotFound(f"there is no decision {decision_id[:100]!r}", param="decision")
         return found
 
     def distribution(self, run: StoredRun, metric: str) -> list[Bin]:

@@ -5,13 +5,14 @@ Everything is asked from ``/api/evals``; a verdict here is that of the gate's ru
 
 from ..viewing import address, judging
 from ..viewing.view import View
-from . import evals_compare, evals_run, evals_runs, evals_trends
+from . import evals_compare, evals_gates, evals_run, evals_runs, evals_trends
 
-_SHOWN = {"runs": "Runs", "compare": "Compare", "trends": "Trends"}
+_SHOWN = {"runs": "Runs", "compare": "Compare", "trends": "Trends", "gates": "Gate decisions"}
 _WHAT = {
     "runs": "datasets through a subject, judged; the newest first",
     "compare": "a run against a baseline, case by case",
     "trends": "a metric over runs and commits",
+    "gates": "whether candidates may replace baselines",
 }
 
 
@@ -26,4 +27,5 @@ def render(view: View) -> None:
     shown = address.choose(
         "Show", "show", list(_SHOWN), "runs", format_func=_SHOWN.__getitem__, label_visibility="collapsed"
     )
-    {"runs": evals_runs.render, "compare": evals_compare.render, "trends": evals_trends.render}[shown](view)
+    pages = {"runs": evals_runs, "compare": evals_compare, "trends": evals_trends, "gates": evals_gates}
+    pages[shown].render(view)

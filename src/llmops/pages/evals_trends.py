@@ -41,7 +41,7 @@ def render(view: View) -> None:
         if not points:
             return
         measured = [point for point in points if point["figure"]["mean"] is not None]
-        baseline, margin = _baseline(measured, points[-1]["figure"])
+        baseline, margin = _baseline(view, measured, points[-1]["figure"])
     if not measured:
         components.empty("No run has measured it", "Each of them says why beside its cases.")
         return
@@ -56,14 +56,18 @@ def _metric(figure: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"name": name, "scale": figure["scale"], "direction": figure["direction"], "unit": unit}
 
 
-def _baseline(points: Sequence[Point], figure: Mapping[str, Any]) -> tuple[Point | None, float]:
-    """The run that others are held against, the oldest unless another is chosen; and the margin."""
+def _baseline(view: View, points: Sequence[Point], figure: Mapping[str, Any]) -> tuple[Point | None, float]:
+    """The run that others are held against, and the margin: as promoted, or the oldest and the usual one."""
     ids = [point["run_id"] for point in points]
     usual = _SHARE if figure["scale"] == "ratio" else _POINTS
     if not ids:
         return None, usual
+    promoted = _promoted(view, ids)
+    standard = promoted["run_id"] if promoted is not None else ids[0]
+    declared = promoted["figures"].get(figure["name"], {}).get("margin") if promoted is not None else None
+    usual = declared if declared is not None else usual
     chosen = address.select(
-        "Baseline", "baseline", ids, ids[0], width=260, format_func=lambda each: words.plain(each, 40)
+        "Baseline", "baseline", ids, standard, width=260, format_func=lambda each: words.plain(each, 40)
     )
     given = address.text("Margin", "margin", placeholder=f"{usual}", width=110)
     try:
@@ -72,6 +76,13 @@ def _baseline(points: Sequence[Point], figure: Mapping[str, Any]) -> tuple[Point
         margin = usual
     margin = margin if math.isfinite(margin) and margin >= 0 else usual
     return points[ids.index(chosen)], margin
+
+
+def _promoted(view: View, ids: Sequence[str]) -> dict[str, Any] | None:
+    """The promoted baseline among these runs, the newest of them."""
+    found = view.ask("/api/evals/baselines", **tenant_of(view)).value or ()
+    known: list[dict[str, Any]] = [each for each in found if each["run_id"] in ids]
+    return max(known, key=lambda each: int(each["at_ms"]), default=None)
 
 
 def _floor(metric: Mapping[str, Any], baseline: Point, margin: float) -> float:

@@ -2,7 +2,8 @@
 
 from ..viewing import address, tracing
 from ..viewing.view import View
-from . import trace, trace_filters, trace_list, trace_sessions, trace_steps
+from . import trace_filters, trace_list, trace_sessions, trace_steps
+from .trace import render as render_one
 
 _SHOWN = {"traces": "Traces", "sessions": "Sessions", "talk": "Conversation", "steps": "Where the time goes"}
 
@@ -11,7 +12,7 @@ def render(view: View) -> None:
     tracing.wear()
     trace_id = address.read("trace")
     if trace_id:
-        trace.render(view, trace_id)
+        render_one(view, trace_id)
         return
     view.title("Traces", f"what happened in {view.window.said(view.zone)}, call by call")
     session = address.read("session")

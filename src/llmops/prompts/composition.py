@@ -26,11 +26,13 @@ class _Included(msgspec.Struct):
     pins: dict[str, str] = {}
     versions: dict[str, Version] = {}
     variables: dict[str, tuple[str, Variable]] = {}
+    declared: frozenset[str] = frozenset()
+    """What the prompt around them declares itself."""
 
 
 def resolve(name: str, content: Content, lookup: Lookup) -> tuple[Content, dict[str, str]]:
     """The content of the prompt ``name`` with all that it includes, and the pins; the same object if there are none."""
-    found = _Included()
+    found = _Included(declared=frozenset(content.variables))
     if content.kind == "text":
         text = _composed(name, content.text, lookup, found)
         resolved = msgspec.structs.replace(content, text=text)
@@ -80,7 +82,7 @@ def _included(name: str, text: str, tag: Tag, lookup: Lookup, found: _Included) 
     _check_path(name, version, lookup, text, tag)
     for each, variable in version.resolved.variables.items():
         by, other = found.variables.get(each, (version.shown, variable))
-        if other != variable:
+        if other != variable and each not in found.declared:
             raise fault(
                 text, tag.start, f"{by} and {version.shown} declare the variable {each!r} differently; declare it here"
             )

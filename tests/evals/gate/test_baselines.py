@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from llmops.assembly.gate import Shelf, check_runs, find_drops, promote, record, run_gate, tell
+from llmops.assembly.baselines import find_drops, promote, tell
+from llmops.assembly.gate import Shelf, check_runs, record, run_gate
 from llmops.errors import Conflict, InvalidRequest, NotFound
 from llmops.evals.baselines import Baseline, chain_problems
 from llmops.evals.case import Case

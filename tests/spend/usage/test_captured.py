@@ -59,7 +59,10 @@ def test_a_trace_that_cannot_be_is_no_reason_to_lose_the_call(fields: dict[str, 
 
 def test_texts_are_found_in_lines_that_have_them() -> None:
     lines = line(1) + line(2, messages_masked=SAID, output="It is.") + b"torn\n" + line(3, output="Alone.")
-    assert captured(lines) == {f"req_{2:032x}": "be kind\na zebra\nIt is.", f"req_{3:032x}": "Alone."}
+    assert captured(lines) == {
+        f"req_{2:032x}": "\x1e#be kind\n\x1e>a zebra\n\x1e<It is.",
+        f"req_{3:032x}": "\x1e<Alone.",
+    }
     assert captured(line(1, user='"content":"no"')) == {}
 
 
@@ -73,7 +76,7 @@ def test_texts_are_stored_once_with_their_calls(tmp_path: Path, database: Databa
     with database.read() as connection:
         texts = connection.execute(select(span_texts.c.tenant, span_texts.c.span_id, span_texts.c.text)).all()
         days = connection.execute(select(span_days.c.spans, span_days.c.bytes)).all()
-    assert [tuple(row) for row in texts] == [("acme", "2" * 16, "be kind\na zebra")], "nobody's are not kept"
+    assert [tuple(row) for row in texts] == [("acme", "2" * 16, "\x1e#be kind\n\x1e>a zebra")], "nobody's are not kept"
     assert [row.spans for row in days] == [0] and days[0].bytes > 0
     assert stored(database) == [1, 2, 3]
 

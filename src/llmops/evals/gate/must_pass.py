@@ -9,6 +9,7 @@ lose: it is counted as unreliable and belongs into quarantine or repair.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -93,6 +94,12 @@ def _passes(policy: MustPass, metric: Metric, case_id: str, arm: Arm) -> list[bo
     ]
 
 
+@lru_cache(10_000)
+def _worse(candidate: Reliability, baseline: Reliability, tolerance: float) -> float:
+    """An integral that takes milliseconds, and that many cases share: they have passed equally often."""
+    return probability_worse(candidate, baseline, tolerance)
+
+
 def _judged(
     policy: MustPass,
     case_id: str,
@@ -117,11 +124,11 @@ def _judged(
     if baseline.mean < max(_LEAST_RATE, policy.tolerance):
         reason = f"the baseline passes only {baseline.mean:.0%}: there is nothing to keep"
         return MustPassCase(case_id=case_id, state="unreliable", reason=reason, **counts)
-    worse = probability_worse(candidate, baseline, policy.tolerance / 2)
+    worse = _worse(candidate, baseline, policy.tolerance / 2)
     state: State = "undecided"
     if worse > 1 - alpha:
         state = "lost"
-    elif probability_worse(candidate, baseline, policy.tolerance) < policy.beta:
+    elif _worse(candidate, baseline, policy.tolerance) < policy.beta:
         state = "kept"
     reason = f"passed {passed} of {len(second)}, the baseline {base_passed} of {counts['baseline_repeats']}"
     return MustPassCase(case_id=case_id, state=state, reason=reason, probability_worse=worse, **counts)

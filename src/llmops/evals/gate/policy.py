@@ -178,7 +178,7 @@ class Policy(_Section):
 
     @property
     def digest(self) -> str:
-        where = {"dataset": {"path"}, "subjects": {"baseline": {"replay"}, "candidate": {"replay"}}}
+        where: Any = {"dataset": {"path"}, "subjects": {"baseline": {"replay"}, "candidate": {"replay"}}}
         told = msgspec.json.encode(self.model_dump(mode="json", exclude=where), order="deterministic")
         return hashlib.sha256(told).hexdigest()[:16]
 

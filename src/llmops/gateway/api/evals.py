@@ -94,10 +94,7 @@ def router(evals: EvalDirectory) -> APIRouter:
             "case": None if shown.case is None else msgspec.to_builtins(shown.case),
             "texts": evals.archive.has(found.spec),
             "repeats": [
-                {
-                    **_cell(row),
-                    "result": msgspec.to_builtins(results[row.repeat]) if row.repeat in results else None,
-                }
+                {**_cell(row), "result": msgspec.to_builtins(results[row.repeat]) if row.repeat in results else None}
                 for row in shown.rows[offset : offset + limit]
             ],
             **_pages(len(shown.rows), offset, limit),
@@ -137,6 +134,23 @@ def router(evals: EvalDirectory) -> APIRouter:
         found.sort(key=lambda pair: float("inf") if pair.gain is None else pair.gain, reverse=which == "better")
         page = found[offset : offset + limit]
         return {"cases": msgspec.to_builtins(page), **_pages(len(found), offset, limit)}
+
+    @routes.get("/gates", summary="What gates decided, the newest first")
+    def gates(
+        caller: Viewer,
+        gate: Annotated[str | None, Query(max_length=100, description="The gate's name.")] = None,
+        limit: Limit = 100,
+        tenant: Tenant = None,
+    ) -> list[dict[str, Any]]:
+        return evals.decisions(tenant=_whose(caller, tenant), gate=gate, limit=limit)
+
+    @routes.get("/gates/{decision}", summary="One decision: every metric and slice against its margin")
+    def gate(decision: Annotated[str, Path(max_length=100)], caller: Viewer, tenant: Tenant = None) -> dict[str, Any]:
+        return evals.decision(decision, _whose(caller, tenant))
+
+    @routes.get("/baselines", summary="Which run each name stands for, and how much worse is tolerable")
+    def baselines(caller: Viewer, tenant: Tenant = None) -> Any:
+        return msgspec.to_builtins(evals.baselines(_whose(caller, tenant)))
 
     @routes.get("/metrics", summary="Which metrics there are, by dataset")
     def metrics(caller: Viewer, tenant: Tenant = None) -> list[dict[str, Any]]:
