@@ -122,6 +122,8 @@ def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store(
         "evals",
         "monitoring",
         "audit",
+        "flags",
+        "releases",
         "prompts",
         "app",
         "assembly",

@@ -324,7 +324,7 @@ async def test_every_route_is_judged_for_every_credential(house: House) -> None:
         victim, _ = house.registry.create_key(name="victim", tenant="acme")
         method, path = route.split(" ")
         rule_id = house.add_rule("budget" if "budgets" in path else "limit") if "{rule_id}" in path else ""
-        nothing = dict.fromkeys(("silence_id", "dataset", "label", "queue", "item", "key", "release_id"), "none")
+        nothing = dict.fromkeys(("silence_id", "dataset", "label", "queue", "item", "key", "release_id", "run", "decision"), "none")
         path = path.replace("{name:path}", "none").replace("{version}", "1")
         path = path.format(key_id=victim.id, tenant_id="acme", rule_id=rule_id, trace_id="0" * 32, **nothing)
         path += "?name=none&label=staging" if "/api/prompts" in route and method in ("GET", "DELETE") else ""

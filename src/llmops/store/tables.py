@@ -682,8 +682,8 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
-#: Immutable bundles. ``id`` is the content's hash, ``bundle`` its canonical JSON (`releases.bundle.Bundle`). Here and in
-#: the tables about them a ``tenant`` of `*` is an administrator's: shared.
+#: Immutable bundles. ``id`` is the content's hash, ``bundle`` its canonical JSON (`releases.bundle.Bundle`). Here and
+#: in the tables about them a ``tenant`` of `*` is an administrator's: shared.
 releases = Table(
     "releases",
     metadata,

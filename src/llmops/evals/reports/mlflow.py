@@ -50,10 +50,12 @@ class MlflowRuns:
         self._post.close()
 
     def _experiment(self, name: str) -> str:
-        quoted = name.replace("'", "''")
-        found = self._ask("experiments/search", {"filter": f"name = '{quoted}'", "max_results": 1})
-        if known := found.get("experiments"):
-            return str(known[0]["experiment_id"])
+        path = f"{self._post.path}{_API}/experiments/get-by-name?experiment_name={quote(name, safe='')}"
+        known = self._post(path, b"", _JSON, method="GET")
+        if known.sent is None:
+            return str(self._read(known.body, "experiments/get-by-name")["experiment"]["experiment_id"])
+        if not known.sent.why.startswith("HTTP 404"):
+            raise StoreUnavailable(f"MLflow: {known.sent.why}")
         return str(self._ask("experiments/create", {"name": name})["experiment_id"])
 
     def _run(self, report: Report, experiment_id: str) -> tuple[str, str]:
@@ -104,6 +106,10 @@ class MlflowRuns:
 
     def _ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
         found = self._checked(self._post(f"{self._post.path}{_API}/{what}", msgspec.json.encode(body), _JSON))
+        return self._read(found, what)
+
+    @staticmethod
+    def _read(found: bytes, what: str) -> dict[str, Any]:
         try:
             answer = msgspec.json.decode(found) if found else {}
         except msgspec.DecodeError as exc:
