@@ -149,7 +149,7 @@ def roll_up(database: Database, calls: int) -> None:
     with database.write("usage") as connection:
         for name in ("folded", "minutes"):
             set_mark(connection, name, LAST_S - MINUTES_DAYS * 86_400)
-    for some in _made(calls):
+    for some in made(calls):
         with database.write("usage") as connection:
             writer.add(connection, some)
         writer.committed()
@@ -157,7 +157,7 @@ def roll_up(database: Database, calls: int) -> None:
         pass
 
 
-def _made(calls: int, seed: int = 1) -> Iterator[Sequence[Call]]:
+def made(calls: int, seed: int = 1) -> Iterator[Sequence[Call]]:
     luck, step_ms = random.Random(seed), DAYS * 86_400_000 / calls
     made: list[Call] = []
     for number in range(calls):

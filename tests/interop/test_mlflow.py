@@ -87,4 +87,5 @@ def test_traces_and_scores_arrive_in_a_real_mlflow(tmp_path: Path) -> None:
     about = stored["trace_metadata"]
     assert (about["mlflow.trace.session"], about["mlflow.trace.user"]) == ("session-1", "ann")
     assert json.loads(about["mlflow.trace.tokenUsage"])["input_tokens"] == 120
-    assert report.sent == report.accepted == report.stored == 6 and report.kept == report.attributes and not report.lost, report
+    assert report.sent == report.accepted == report.stored == 6, report
+    assert report.kept == report.attributes and not report.lost, report

@@ -1,10 +1,10 @@
 """When two calls are the same question: a keyed digest over all that may shape the answer.
 
 It covers tenant, namespace, operation, model, the deployments behind it, release, prompt version, knowledge and the
-body, byte by byte, without the parameters of ``UNSHAPING``, which say who asks and not what. The same JSON laid out otherwise is
-another question: that costs a call, and never gives a wrong answer. Above all it cannot be fooled by what parsers
-disagree on (a name that is there twice, an escape). Keyed, so that who reads the store cannot try questions out.
-Streams are kept apart from whole answers, since their bodies say so.
+body, byte by byte, without the parameters of ``UNSHAPING``, which say who asks and not what. The same JSON laid out
+otherwise is another question: that costs a call, and never gives a wrong answer. Above all it cannot be fooled by what
+parsers disagree on (a name that is there twice, an escape). Keyed, so that who reads the store cannot try questions
+out. Streams are kept apart from whole answers, since their bodies say so.
 
 Not covered: what the upstream keeps itself. A call that refers to such a state (``previous_response_id``, a
 conversation, work in the background) has no fingerprint.

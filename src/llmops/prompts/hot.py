@@ -153,10 +153,11 @@ class HotPrompts:
                 self._prompts[each.tenant, each.name] = each
             self._known = version
             if self._is_followed:
-                await self._warm(changes.prompts)
+                await self._warm(changes.prompts, self._max_chars if follows else self._max_chars * 3 // 4)
 
-    async def _warm(self, prompts: list[Known]) -> None:
-        """Have what labels point to in memory before a call asks; as much as there is room for."""
+    async def _warm(self, prompts: list[Known], up_to_chars: int) -> None:
+        """Have what labels point to in memory before a call asks; at the start as much as there is room
+        for, later in the place of what was used least."""
         wanted = [
             (known.id, number)
             for known in prompts
@@ -164,7 +165,7 @@ class HotPrompts:
             if not known.archived and (known.id, number) not in self._contents
         ]
         for begin in range(0, len(wanted), _WARM_AT_ONCE):
-            if self._chars >= self._max_chars * 3 // 4:
+            if self._chars > up_to_chars:
                 return
             found = await asyncio.to_thread(self._load, wanted[begin : begin + _WARM_AT_ONCE])
             for key, hot in found.items():

@@ -189,7 +189,7 @@ _RECORDS = (
     _counter("llmops_ingest_calls_total", "Calls brought into the database."),
     _counter("llmops_ingest_unreadable_lines_total", "Lines of the request log that were no records."),
     _counter(
-        "llmops_flag_evaluations_total", "Flags that were decided, by what was given out.", ("flag", "variant", "reason")
+        "llmops_flag_evaluations_total", "Flags decided, by what was given out.", ("flag", "variant", "reason")
     ),
     _gauge("llmops_build_info", "Always 1.", ("version",), across="max"),
 )

@@ -31,8 +31,8 @@ class Card(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a table. ``share`` of the largest draws a bar, ``to`` leads to an address of ours, ``beside`` is markup of
-    ours that follows the text."""
+    """A cell of a table. ``share`` of the largest draws a bar, ``to`` leads to an address of ours; ``beside`` is markup
+    of ours that follows the text."""
 
     text: str
     to: str | None = None

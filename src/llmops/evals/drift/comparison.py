@@ -49,7 +49,8 @@ def compare(
         if min(len(first), len(second)) < least:
             found.append(_nothing("embeddings", len(first), len(second), _NO_TEXTS))
         else:
-            found.append(_groups("embeddings", first, second, f", centroid {centroid_distance(first, second):.2f} away"))
+            away = f", centroid {centroid_distance(first, second):.2f} away"
+            found.append(_groups("embeddings", first, second, away))
     return found
 
 

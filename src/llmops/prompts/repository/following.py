@@ -6,7 +6,7 @@ Rows are stamped with the counter of prompts, so that what has changed since a l
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, func, or_, select
 
 from ...store.database import Database
 from ...store.tables import prompt_versions, prompts
@@ -14,6 +14,7 @@ from ..prompt import Version
 from .rows import SUBJECT, labels_of, version_of, versions_query
 
 _AT_ONCE = 300
+_PAIRS_AT_ONCE = 100
 
 
 class Known(NamedTuple):
@@ -71,13 +72,16 @@ class PromptFollowing:
         return Changes(int(newest), found)
 
     def contents(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Version]:
-        """Versions by prompt and number, without their labels; what is not there is left out."""
+        """Versions by prompt and number, without their labels; what is not there is left out.
+
+        Each is asked for by itself: SQLite looks through a whole table for a list of pairs.
+        """
         columns = prompt_versions.c
         found = {}
         with self._database.read() as connection:
-            for begin in range(0, len(keys), _AT_ONCE):
-                some = keys[begin : begin + _AT_ONCE]
-                wanted = tuple_(columns.prompt_id, columns.number).in_(some)
+            for begin in range(0, len(keys), _PAIRS_AT_ONCE):
+                some = keys[begin : begin + _PAIRS_AT_ONCE]
+                wanted = or_(*(and_(columns.prompt_id == each, columns.number == number) for each, number in some))
                 for row in connection.execute(versions_query().where(wanted)):
                     found[row.prompt_id, row.number] = version_of(row, {})
         return found

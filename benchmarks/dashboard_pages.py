@@ -1,0 +1,33 @@
+"""The pages that `dashboard` measures: where each is, what of it a reader waits for, and a filter of it."""
+
+from typing import NamedTuple
+
+_WEEK = 'button:has-text("7 days")'
+
+
+class Page(NamedTuple):
+    """``drawn``: the selector of what the page is opened for; ``change``: what is clicked, None for pages without a
+    filter."""
+
+    name: str
+    path: str
+    drawn: str
+    change: str | None = _WEEK
+
+
+PAGES = (
+    Page("overview", "/?live=off", ".lab-card"),
+    Page("costs", "/costs?live=off", ".lab-card"),
+    Page("costs by user", "/costs?live=off&by=user", ".lab-card"),
+    Page("reliability", "/reliability?live=off", '[data-fact="retried"]'),
+    Page("traces", "/traces?live=off", '[aria-label="Traces"] tbody tr', 'button:has-text("Slowest")'),
+    Page("sessions", "/traces?live=off&show=sessions", '[aria-label="Sessions"] tbody tr'),
+    Page("where the time goes", "/traces?live=off&show=steps", '[aria-label="Steps"] tbody tr'),
+    Page("alerts", "/alerts?live=off", "[data-alert], .lab-empty", None),
+    Page("feedback", "/feedback?live=off", ".lab-card"),
+    Page("evals", "/evals?live=off", "tbody tr, .lab-empty", None),
+    Page("datasets", "/datasets?live=off", "tbody tr, .lab-empty", None),
+    Page("review", "/review?live=off", "tbody tr, .lab-empty", None),
+    Page("keys and limits", "/keys?live=off", "tbody tr", None),
+    Page("audit", "/audit?live=off", '[aria-label="Audit trail"] tbody tr', None),
+)
