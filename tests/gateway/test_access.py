@@ -295,6 +295,8 @@ def expected(route: str, holder: str) -> int:
         return good
     if role is None:
         return 401
+    if "{name:path}" in route and role is not None and wanted == "any":
+        return 404
     if wanted == "any":
         return 404 if "{key}" in route else good
     if wanted == "caller":

@@ -42,7 +42,8 @@ def _absolute(wanted: RunConfig) -> RunConfig:
     replay = wanted.subject.replay
     dataset = wanted.dataset.model_copy(update={"path": wanted.dataset.path.absolute()})
     subject = wanted.subject.model_copy(update={"replay": replay.absolute() if replay is not None else None})
-    return wanted.model_copy(update={"dataset": dataset, "subject": subject})
+    known = wanted.calibrations.absolute() if wanted.calibrations is not None else None
+    return wanted.model_copy(update={"dataset": dataset, "subject": subject, "calibrations": known})
 
 
 async def go_on(

@@ -42,6 +42,7 @@ class SubjectConfig(_Section):
     system: str | None = Field(None, description="A system message for every case.")
     template: str | None = Field(None, description="The user message, with {names} from the case's input.")
     params: dict[str, Any] = Field({}, description="temperature, max_tokens, …")
+    stream: bool = Field(False, description="Ask for streams, so that the time to the first token is measured.")
     function: str | None = Field(None, pattern=r"^[\w.]+:[\w.]+$", description="module:name of a callable.")
     replay: Path | None = Field(None, description='A file of {"id": …, "output": …}, relative to this file.')
 
@@ -72,6 +73,12 @@ class RunConfig(_Section):
     )
     judge: JudgeConfig | None = Field(None, description="Who is asked by scorers that need a judge.")
     panel: list[JudgeConfig] = Field([], description="Who is asked by the scorer panel: several models.")
+    embeddings: str | None = Field(
+        None, min_length=1, description="The model of the settings whose embeddings scorers compare."
+    )
+    calibrations: Path | None = Field(
+        None, description="The file in which `llmops` finds judges' calibrations, relative to this file."
+    )
     repeats: int = Field(1, ge=1, le=1000, description="How often each case is asked.")
     concurrency: int = Field(16, ge=1, le=4096, description="How many at a time.")
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
@@ -101,7 +108,8 @@ def read_config(path: Path) -> RunConfig:
     dataset = config.dataset.model_copy(update={"path": folder / config.dataset.path})
     replay = config.subject.replay
     subject = config.subject.model_copy(update={"replay": folder / replay if replay is not None else None})
-    return config.model_copy(update={"dataset": dataset, "subject": subject})
+    known = folder / config.calibrations if config.calibrations is not None else None
+    return config.model_copy(update={"dataset": dataset, "subject": subject, "calibrations": known})
 
 
 def check_config(given: Any, *, source: str = "the run's configuration") -> RunConfig:

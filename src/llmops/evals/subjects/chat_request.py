@@ -20,6 +20,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     params: dict[str, Any] = {}
     """``temperature``, ``max_tokens`` and whatever else the model takes."""
+    stream: bool = False
+    """Ask for a stream, so that the time to its first content is known."""
 
     def body(self, case: Case) -> dict[str, Any]:
         """`InvalidRequest` for an input that is no request."""
@@ -28,6 +30,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             "model": self.model,
             "messages": self._messages(case),
             **self.params,
+            **({"stream": True, "stream_options": {"include_usage": True}} if self.stream else {}),
             **(own if isinstance(own, dict) else {}),
         }
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ...errors import ConfigError, UpstreamError
+from ...providers.http1 import Exchange
 from ...providers.status import retry_after_s
 from ...providers.transport import Origin, Transport
 from ...types import Timeouts
@@ -26,6 +27,7 @@ from ..output import Failure, Output
 from .chat_request import ChatRequest
 from .completion import cached_tokens
 from .model import Asked, output_of, request_versions
+from .streamed import StreamedAnswer
 
 PriceOf = Callable[[int, int, int], int | None]
 """Nano-dollars of a call: tokens of its prompt, of these cached by the provider, and of its answer."""
@@ -96,7 +98,7 @@ class EndpointSubject:
             try:
                 exchange = await self._open().request(self._origin, message, self._timeouts)
                 try:
-                    answer = await exchange.body(_MAX_REPLY_BYTES)
+                    answer, ttft_ms = await _read(exchange, started_s)
                 finally:
                     exchange.close()
             except UpstreamError as exc:
@@ -105,7 +107,7 @@ class EndpointSubject:
                 latency_ms = round((time.perf_counter() - started_s) * 1000, 3)
                 headers = exchange.response_headers
                 if exchange.status == 200:
-                    return self._output(answer, headers, namespace, latency_ms)
+                    return self._output(answer, headers, namespace, latency_ms, ttft_ms)
                 failure, pause_s = _failure(exchange.status, answer), retry_after_s(headers)
                 if exchange.status not in _RETRIED:
                     return Output(error=failure, latency_ms=latency_ms)
@@ -126,7 +128,12 @@ class EndpointSubject:
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, own.encode(), len(body), body)
 
     def _output(
-        self, answer: bytes, headers: Mapping[bytes, bytes], namespace: str | None, latency_ms: float
+        self,
+        answer: bytes,
+        headers: Mapping[bytes, bytes],
+        namespace: str | None,
+        latency_ms: float,
+        ttft_ms: float | None,
     ) -> Output:
         is_cached = headers.get(b"x-llmops-cache") in (b"hit", b"shared", b"semantic", b"stale", b"partial")
         heeded = headers.get(b"x-llmops-cache-namespace")
@@ -135,6 +142,7 @@ class EndpointSubject:
             cached=is_cached,
             is_own=namespace is not None and heeded == namespace.encode(),
             latency_ms=latency_ms,
+            ttft_ms=ttft_ms,
             trace_id=_trace_id(headers.get(b"traceparent")),
         )
         output = output_of(asked)
@@ -154,6 +162,18 @@ class EndpointSubject:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transport": None}  # connections belong to a process
+
+
+async def _read(exchange: Exchange, started_s: float) -> tuple[bytes, float | None]:
+    """The whole answer; of a stream also the milliseconds until its first content."""
+    kind = exchange.response_headers.get(b"content-type", b"")
+    if exchange.status != 200 or not kind.startswith(b"text/event-stream"):
+        return await exchange.body(_MAX_REPLY_BYTES), None
+    answer = StreamedAnswer(time.perf_counter, most_bytes=_MAX_REPLY_BYTES)
+    while chunk := await exchange.chunk():
+        answer.feed(chunk)
+    first_s = answer.first_content_s
+    return answer.body(), None if first_s is None else round((first_s - started_s) * 1000, 3)
 
 
 def _failure(status: int, body: bytes) -> Failure:

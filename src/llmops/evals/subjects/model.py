@@ -23,6 +23,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_own: bool = False
     """Where it was cached: whether only calls of the same namespace are given it."""
     latency_ms: float | None = None
+    ttft_ms: float | None = None
+    """Of a stream."""
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost_nanousd: int | None = None
@@ -61,6 +63,7 @@ def output_of(asked: Asked) -> Output:
     return msgspec.structs.replace(
         said,
         latency_ms=None if is_recovered else asked.latency_ms,
+        ttft_ms=None if asked.cached else asked.ttft_ms,
         tokens_in=asked.tokens_in if asked.tokens_in is not None else said.tokens_in,
         tokens_out=asked.tokens_out if asked.tokens_out is not None else said.tokens_out,
         cost_nanousd=asked.cost_nanousd,
@@ -78,6 +81,8 @@ def request_versions(request: ChatRequest) -> dict[str, str]:
     found = {}
     if request.params:
         found["params"] = msgspec.json.encode(request.params, order="deterministic").decode()
+    if request.stream:
+        found["stream"] = "true"
     if request.system is not None or request.template is not None:
         told = msgspec.json.encode([request.system, request.template])
         found["prompt"] = hashlib.sha256(told).hexdigest()[:12]
