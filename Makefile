@@ -120,7 +120,7 @@ interop-setup: .venv-interop/.installed ## install the packages of others that t
 
 lock: $(DEV) ## resolve the dependencies anew, with hashes and without index addresses
 	$(PIP) uv
-	$(BIN)/uv pip compile $(LOCKING) --extra dashboard --extra evals pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCKING) --extra dashboard --extra evals --extra jinja pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt --group build -o requirements-build.txt
 	$(BIN)/uv pip compile $(LOCKING) -c requirements.txt -c requirements-build.txt --group dev -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCKING) --group interop -o requirements-interop.txt

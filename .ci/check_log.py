@@ -87,6 +87,10 @@ SOMETIMES: dict[str, Check] = {
         isinstance(value, list) and value != [] and all(not list(problems_of(each, FAILED)) for each in value)
     ),
     "timings_ms": lambda value: isinstance(value, dict) and value.keys() <= STEPS and all(map(number, value.values())),
+    "rollout_id": text,
+    "arm": text,
+    "probability": number,
+    "flags": lambda value: isinstance(value, dict) and all(map(text, value.values())),
     "output": text,
 }
 

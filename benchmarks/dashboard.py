@@ -146,9 +146,9 @@ def _row(page: Page, found: Sequence[Reading]) -> tuple[str, bool]:
     shown = [
         f"{paint_ms:.0f} ms, at most {most:.0f}",
         f"{middle(lambda each: each.whole_ms):.0f} ms",
-        f"{change_ms:.0f} ms" if change_ms else "–",
+        f"{change_ms:.0f} ms" if change_ms else "-",
         f"{middle(lambda each: each.cpu_ms):.0f} ms",
-        f"{middle(lambda each: each.change_cpu_ms):.0f} ms" if change_ms else "–",
+        f"{middle(lambda each: each.change_cpu_ms):.0f} ms" if change_ms else "-",
     ]
     return f"| {page.name}{' (late)' if late else ''} | " + " | ".join(shown) + " |", late
 

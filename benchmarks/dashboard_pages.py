@@ -7,19 +7,20 @@ _WEEK = 'button:has-text("7 days")'
 
 class Page(NamedTuple):
     """``drawn``: the selector of what the page is opened for; ``change``: what is clicked, None for pages without a
-    filter."""
+    filter; ``changed``: what is another one then, where it is not ``drawn``."""
 
     name: str
     path: str
     drawn: str
     change: str | None = _WEEK
+    changed: str = ""
 
 
 PAGES = (
     Page("overview", "/?live=off", ".lab-card"),
     Page("costs", "/costs?live=off", ".lab-card"),
     Page("costs by user", "/costs?live=off&by=user", ".lab-card"),
-    Page("reliability", "/reliability?live=off", '[data-fact="retried"]'),
+    Page("reliability", "/reliability?live=off", '[data-fact="retried"]', changed=".lab-section:has(h2:text-is('Rescued and turned away'))"),
     Page("traces", "/traces?live=off", '[aria-label="Traces"] tbody tr', 'button:has-text("Slowest")'),
     Page("sessions", "/traces?live=off&show=sessions", '[aria-label="Sessions"] tbody tr'),
     Page("where the time goes", "/traces?live=off&show=steps", '[aria-label="Steps"] tbody tr'),

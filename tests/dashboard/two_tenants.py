@@ -32,7 +32,7 @@ _LONG = 1_000_000
 
 def config() -> dict[str, Any]:
     """Rules of both."""
-    watched = {"kind": "success_rate", "threshold": {"warning": 0.999}, "min_events": 1}
+    watched = {"kind": "success_rate", "threshold": {"warning": 0.999}, "min_events": 1, "window_seconds": 7200}
     return {
         "models": {"mock-1": {"deployments": [{"provider": "mock"}]}},
         "log": {"flush_milliseconds": 5},
@@ -40,10 +40,12 @@ def config() -> dict[str, Any]:
             {"name": f"{tenant} month", "usd": 5, "window": "month", "where": {"tenant": tenant}}
             for tenant in ("acme", MARK)
         ],
-        "limits": [
-            {"name": f"{tenant} pace", "requests_per_minute": 60, "where": {"tenant": tenant}}
-            for tenant in ("acme", MARK)
-        ],
+        "limits": {
+            "rules": [
+                {"name": f"{tenant} pace", "requests_per_minute": 60, "where": {"tenant": tenant}}
+                for tenant in ("acme", MARK)
+            ]
+        },
         "slos": [
             {"name": f"{tenant}-answers", "objective": "availability", "target": 0.99, "where": {"tenant": tenant}}
             for tenant in ("acme", MARK)

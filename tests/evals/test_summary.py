@@ -63,6 +63,17 @@ def test_a_ratio_has_the_t_interval() -> None:
     )
 
 
+def test_ten_equal_figures_prove_little() -> None:
+    """A t interval would have no width, whatever the figures are, also where rounding leaves a trace of one."""
+    for value in (3.0, 0.1):
+        figure = only(summed({f"c{each}": [value] * 3 for each in range(10)}, LENGTH))
+        assert (figure.mean, figure.low, figure.high) == (pytest.approx(value), None, None)
+    graded = Metric(name="graded", scale="bounded")
+    found = only(summed({f"c{each}": [0.7, 0.7] for each in range(10)}, graded))
+    assert found.low is not None and found.high is not None
+    assert found.low < 0.45 and found.high > 0.85
+
+
 def test_too_little_has_no_interval() -> None:
     assert only(summed({"a": [3.0]}, LENGTH)).low is None
     assert (only(summed({"a": [None]})).mean, only(summed({"a": [None]})).unmeasured) == (None, 1)

@@ -16,6 +16,7 @@ from ..app import Stack
 from ..clock import SystemClock
 from ..deployments import build_models, build_prices
 from ..errors import ConfigError, LLMOpsError
+from ..evals.calibration import CalibrationFile
 from ..evals.config import RunConfig, SubjectConfig, load
 from ..evals.dataset import Dataset
 from ..evals.engine import Stop
@@ -40,7 +41,7 @@ from ..settings import Settings
 from ..store.database import Database
 from ..tokens import estimate_prompt
 from ..types import Deployment, Usage
-from .asking import StackAsk
+from .asking import AskEmbedder, StackAsk
 from .releases import known_releases
 
 TAG = "eval"
@@ -63,13 +64,11 @@ async def open_parts(config: RunConfig, settings: Settings, run_id: str) -> Asyn
     wanted = config.subject
     async with AsyncExitStack() as opened:
         ask: StackAsk | None = None
-        if (wanted.model is not None and wanted.url is None) or config.judge is not None or config.panel:
+        is_asked = (wanted.model is not None and wanted.url is None) or bool(_models_of(config))
+        if is_asked:
             stack = await opened.enter_async_context(Stack(settings, releases=await known_releases(settings)))
             ask = StackAsk(stack, tenant=config.tenant, tags={TAG: run_id})
-        tools = Tools()
-        if ask is not None:
-            judge = ModelJudge(ask, config.judge.model, params=config.judge.params) if config.judge else None
-            tools = Tools(judge=judge, panel=[ModelJudge(ask, each.model, params=each.params) for each in config.panel])
+        tools = _tools(config, settings, ask)
         if wanted.function is not None:
             yield _function(wanted.function), tools
         elif wanted.replay is not None:
@@ -82,6 +81,34 @@ async def open_parts(config: RunConfig, settings: Settings, run_id: str) -> Asyn
             assert ask is not None
             versions = {} if settings.prompts.version is None else {"prompt_version": settings.prompts.version}
             yield ModelSubject(ask, request_of(wanted), versions=versions), tools
+
+
+def _models_of(config: RunConfig) -> list[str]:
+    """The models that scorers ask."""
+    judges = [*([config.judge] if config.judge is not None else []), *config.panel]
+    return [each.model for each in judges] + ([config.embeddings] if config.embeddings is not None else [])
+
+
+def _tools(config: RunConfig, settings: Settings, ask: StackAsk | None) -> Tools:
+    """What scorers are handed; `ConfigError` where a budget cannot be kept, since a model has no price."""
+    if config.max_usd is not None:
+        problems = [
+            f"{model!r}: a budget (max_usd) cannot be kept without its price"
+            for model in dict.fromkeys(_models_of(config))
+            if price_of(model, settings) is None
+        ]
+        if problems:
+            raise ConfigError(problems, source="the models that scorers ask")
+    known = CalibrationFile(config.calibrations) if config.calibrations is not None else None
+    if ask is None:
+        return Tools(calibrations=known)
+    judges = [ModelJudge(ask, each.model, params=each.params) for each in config.panel]
+    return Tools(
+        judge=ModelJudge(ask, config.judge.model, params=config.judge.params) if config.judge is not None else None,
+        panel=judges,
+        embedder=AskEmbedder(ask, config.embeddings) if config.embeddings is not None else None,
+        calibrations=known,
+    )
 
 
 def _endpoint(config: RunConfig, settings: Settings, run_id: str) -> EndpointSubject:
@@ -106,7 +133,13 @@ def _function(path: str) -> FunctionSubject:
 
 
 def request_of(config: SubjectConfig) -> ChatRequest:
-    return ChatRequest(model=config.model or "", system=config.system, template=config.template, params=config.params)
+    return ChatRequest(
+        model=config.model or "",
+        system=config.system,
+        template=config.template,
+        params=config.params,
+        stream=config.stream,
+    )
 
 
 def _key(config: SubjectConfig) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .eval_scorers import scorers
 from .output import ConfigOption, JsonFlag, clean_errors, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 app = typer.Typer(help="Run evals: a dataset, a subject, scorers.", no_args_is_help=True)
+app.command("scorers")(scorers)
 
 _INTERRUPTED = 3
 _FOLDER = Path("runs/evals")

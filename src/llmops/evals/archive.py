@@ -12,8 +12,9 @@ import msgspec
 
 from ..errors import ConfigError, NotFound
 from .case import Case
-from .journal import DEFAULT_FOLDER, Answered, Journal, Scored
+from .journal import DEFAULT_FOLDER, Journal
 from .result import Result
+from .result_log import Answered, Scored
 from .run import RunSpec
 
 _decode_case = msgspec.json.Decoder(Case).decode

@@ -23,30 +23,13 @@ from .case import Case
 from .dataset import Dataset
 from .output import Output
 from .result import Cell, Result
+from .result_log import Answered, ResultLog, Scored
 from .run import RunSpec, RunState
 from .score import Score
 
 DEFAULT_FOLDER = Path("runs/evals")
 _SPEC, _CASES, _RESULTS, _STATE, _LOCK = "spec.json", "cases.jsonl", "results.jsonl", "state.json", "lock"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_BLOCK = 1 << 16
-
-
-class Answered(msgspec.Struct, frozen=True, tag="output", tag_field="kind"):
-    """A line: what a cell's subject answered."""
-
-    case_id: str
-    repeat: int
-    output: Output
-
-
-class Scored(msgspec.Struct, frozen=True, tag="scores", tag_field="kind"):
-    """A line: how that was judged."""
-
-    case_id: str
-    repeat: int
-    scores: tuple[Score, ...]
-    score_ms: float | None = None
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,18 +41,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_at_ms: int | None = None
 
 
-_decode = msgspec.json.Decoder(Answered | Scored).decode
-
-
 class Journal:
     """Made by `create`, `resume` or, to read it only, `read`."""
 
     def __init__(self, path: Path, spec: RunSpec) -> None:
         self.path = path
         self.spec = spec
-        self._encoder = msgspec.json.Encoder()
-        self._buffer = bytearray()
-        self._fd: int | None = None
+        self._log = ResultLog(path / _RESULTS)
         self._lock: int | None = None
 
     # --- opening ---
@@ -91,7 +69,7 @@ class Journal:
             with (path / _CASES).open("wb") as file:
                 file.writelines(encode(case) + b"\n" for case in dataset.cases)
             _replace(path / _SPEC, msgspec.json.format(encode(spec), indent=2) + b"\n")  # last: now it is a run
-            journal._open()
+            journal._log.open()
         except OSError as exc:
             journal.close()
             raise StoreUnavailable(f"{path}: {exc.strerror or exc}") from exc
@@ -115,8 +93,8 @@ class Journal:
         journal = cls.read(folder, run_id)
         journal._take()
         try:
-            journal._mend()
-            journal._open()
+            journal._log.mend()
+            journal._log.open()
         except OSError as exc:
             journal.close()
             raise StoreUnavailable(f"{journal.path}: {exc.strerror or exc}") from exc
@@ -143,67 +121,20 @@ class Journal:
             self._lock = None
             raise Conflict(f"another process is at the run {self.spec.run_id!r}; wait for it, or stop it") from exc
 
-    def _open(self) -> None:
-        self._fd = os.open(self.path / _RESULTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def _mend(self) -> None:
-        """Cut off a last line without its end."""
-        path = self.path / _RESULTS
-        if not path.exists():
-            return
-        with path.open("r+b") as file:
-            end = size = file.seek(0, os.SEEK_END)
-            while end > 0:
-                start = max(end - _BLOCK, 0)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                if newline >= 0:
-                    end = start + newline + 1
-                    break
-                end = start
-            if end < size:
-                file.truncate(end)
-
     # --- writing ---
 
     def answered(self, cell: Cell, output: Output) -> None:
-        self._append(Answered(cell.case_id, cell.repeat, output))
+        self._log.append(Answered(cell.case_id, cell.repeat, output))
 
     def scored(self, cell: Cell, scores: tuple[Score, ...], score_ms: float | None) -> None:
-        self._append(Scored(cell.case_id, cell.repeat, scores, score_ms))
-
-    def _append(self, line: Answered | Scored) -> None:
-        assert self._fd is not None, "the journal is open to be read only"
-        buffer = self._buffer
-        self._encoder.encode_into(line, buffer)
-        buffer += b"\n"
-        try:
-            written = os.write(self._fd, buffer)
-            if written != len(buffer):  # the disk is full: half a line is none
-                os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
-                raise OSError(28, "no space left on the device")
-        except OSError as exc:
-            raise StoreUnavailable(f"{self.path / _RESULTS} cannot be written: {exc.strerror or exc}") from exc
+        self._log.append(Scored(cell.case_id, cell.repeat, scores, score_ms))
 
     def end(self, ending: Ending) -> None:
         _replace(self.path / _STATE, msgspec.json.encode(ending) + b"\n")
 
     def forget_failures(self) -> int:
         """Drop the cells that have no answer, so that they are asked again; returns how many."""
-        kept = self.path / (_RESULTS + ".new")
-        dropped: set[tuple[str, int]] = set()
-        with kept.open("wb") as file:
-            for line in self._lines():
-                cell = (line.case_id, line.repeat)
-                if isinstance(line, Answered) and line.output.error is not None:
-                    dropped.add(cell)
-                elif cell not in dropped:
-                    file.write(self._encoder.encode(line) + b"\n")
-        if self._fd is not None:
-            os.close(self._fd)
-        kept.replace(self.path / _RESULTS)
-        self._open()
-        return len(dropped)
+        return self._log.forget_failures()
 
     # --- reading ---
 
@@ -226,37 +157,7 @@ class Journal:
 
     def cells(self) -> Iterator[Result]:
         """All cells: whole ones in the order in which they were judged, then those that are only answered."""
-        waiting: dict[tuple[str, int], Output] = {}
-        for line in self._lines():
-            if isinstance(line, Answered):
-                waiting[line.case_id, line.repeat] = line.output
-                continue
-            output = waiting.pop((line.case_id, line.repeat), None)
-            if output is None:
-                said = f"case {line.case_id!r}, repeat {line.repeat}: scores without an output"
-                raise ConfigError([said], source=str(self.path / _RESULTS))
-            yield Result(
-                case_id=line.case_id,
-                repeat=line.repeat,
-                output=output,
-                scores=line.scores,
-                score_ms=line.score_ms if line.score_ms is not None else 0.0,
-            )
-        for (case_id, repeat), output in waiting.items():
-            yield Result(case_id=case_id, repeat=repeat, output=output)
-
-    def _lines(self) -> Iterator[Answered | Scored]:
-        path = self.path / _RESULTS
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):  # being written, or cut: the next to resume cuts it off
-                    return
-                try:
-                    yield _decode(line)
-                except ValueError as exc:
-                    raise ConfigError([f"line {number}: {exc}"], source=str(path)) from exc
+        return self._log.cells()
 
     def ending(self) -> Ending:
         """``interrupted`` also where it says nothing of an end and no process is at it."""
@@ -293,10 +194,10 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        for fd in (self._fd, self._lock):
-            if fd is not None:
-                os.close(fd)
-        self._fd = self._lock = None
+        self._log.close()
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
 
     def __enter__(self) -> Self:
         return self

@@ -126,11 +126,15 @@ class Hearing:
 
     async def _put(self, question: Question) -> tuple[Prompt, str]:
         opinion = await self._judge.ask(question)
-        if opinion.cost_nanousd is None:
+        self.charge(opinion.cost_nanousd)
+        return question.prompt, opinion.text
+
+    def charge(self, cost_nanousd: int | None) -> None:
+        """Also for what a scorer had to buy beside the judge's opinions."""
+        if cost_nanousd is None:
             self._known_cost = False
         else:
-            self._cost_nanousd += opinion.cost_nanousd
-        return question.prompt, opinion.text
+            self._cost_nanousd += cost_nanousd
 
     def _read(self, said: tuple[Prompt, str], check: Callable[[Any], None]) -> Any:
         prompt, text = said

@@ -3,8 +3,9 @@
 A `Tally` takes results one by one and keeps numbers only, eight bytes each, so a run of any size can be summed up
 while it goes. An interval takes cases of one cluster, and repeats of one case, as one unit of chance. For right or
 wrong it is Wilson's, at the number of independent answers that would be as uncertain as these; otherwise the t interval
-with the clusters' standard error (Miller 2024, arXiv 2411.00640). Nothing is decided here: comparing two runs is the
-gate's.
+with the clusters' standard error (Miller 2024, arXiv 2411.00640). Equal values have no spread to make one of: within a
+range they are as sure as so many yeses, and without one there is no interval. Nothing is decided here: comparing two
+runs is the gate's.
 """
 
 import math
@@ -219,12 +220,16 @@ class _Column:
             return None, None, count
         squares = math.fsum((sums[unit] - mean * size) ** 2 for unit, size in sizes.items())
         error = math.sqrt(squares * count / (count - 1)) / n
+        if error <= 1e-9 * abs(mean):  # what rounding leaves of equal values
+            error = 0.0
         lowest, highest = (0.0, 1.0) if metric.scale == "binary" else (metric.low, metric.high)
         if metric.scale != "ratio" and (metric.scale == "binary" or not error):
             share = (mean - lowest) / (highest - lowest)
             size = min(share * (1 - share) / error**2, n) if error else count
             found = wilson(share * size, size)
             return lowest + found.lower * (highest - lowest), lowest + found.upper * (highest - lowest), count
+        if not error:  # equal values without a range: what was never seen may be anywhere
+            return None, None, count
         half = t_quantile(0.975, count - 1) * error
         low, high = mean - half, mean + half
         if metric.scale != "ratio":

@@ -208,8 +208,8 @@ def _hover(data: pd.DataFrame, series: Series, palette: Palette, form: str, unit
 
 
 def _field(name: str) -> str:
-    """A column's name in altair's shorthand, where these have a meaning."""
-    return name.translate({ord(char): f"\\{char}" for char in ".[]:"})
+    """A column's name in altair's shorthand and in Vega's paths, where these have a meaning."""
+    return name.translate({ord(char): f"\\{char}" for char in "\\.[]:'\""})
 
 
 def _time(palette: Palette) -> Any:

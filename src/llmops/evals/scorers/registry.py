@@ -142,13 +142,19 @@ class Setting(NamedTuple):
         return get_args(self.kind)[0] if get_origin(self.kind) is Annotated else self.kind
 
 
+def entry_of(name: str) -> Entry:
+    """`ConfigError` names the nearest one where there is none of this name."""
+    entry = SCORERS.get(name)
+    if entry is None:
+        raise ConfigError([f"{name!r}: {_nearest(name, SCORERS)}"], source="scorers")
+    return entry
+
+
 def build(name: str, settings: Mapping[str, Any] | None = None, tools: Tools | None = None) -> Scorer:
     """The scorer of this name. `ConfigError` says all that is wrong: an unknown name or setting with the nearest one
     that there is, a value that will not do, a judge that is missing."""
     tools, source = tools or Tools(), f"scorer {name!r}"
-    entry = SCORERS.get(name)
-    if entry is None:
-        raise ConfigError([f"{name!r}: {_nearest(name, SCORERS)}"], source="scorers")
+    entry = entry_of(name)
     if entry.library is not None and find_spec(entry.library) is None:
         raise ConfigError([f"{entry.library} is not installed; pip install 'llmops-lab[evals]'"], source=source)
     if entry.kind is Panel:

@@ -16,7 +16,7 @@ from ...output import Output
 from ...score import Metric, Score
 from ..judged import Judged
 from ..reading import bounded, question_of, text_of
-from .embedder import Embedder, cosine
+from .embedder import Embedder, cosine, embed_priced
 
 QUESTION = Prompt(
     name="question",
@@ -55,7 +55,9 @@ class AnswerRelevancy(Judged):
         if not any(texts):
             evidence |= {"ragas": "NaN"} if self.ragas_compat else {}
             return [Score(name=self.name, note="no question can be told from the answer", evidence=evidence)]
-        first, *others = await self.embedder.embed([asked, *texts])
+        vectors, cost_nanousd = await embed_priced(self.embedder, [asked, *texts])
+        hearing.charge(cost_nanousd)
+        first, *others = vectors
         likeness = [cosine(first, each) for each in others]
         evidence["similarities"] = likeness
         value = sum(likeness) / len(likeness) * (not all(each["noncommittal"] for each in made))

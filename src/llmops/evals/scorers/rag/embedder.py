@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Embedder(Protocol):
@@ -12,6 +12,20 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """One vector for each text, all of one length."""
         ...
+
+
+@runtime_checkable
+class PricedEmbedder(Protocol):
+    """An embedder that says what a call cost, in nano-dollars; None: nobody knows."""
+
+    async def embed_priced(self, texts: Sequence[str]) -> tuple[Sequence[Sequence[float]], int | None]: ...
+
+
+async def embed_priced(embedder: Embedder, texts: Sequence[str]) -> tuple[Sequence[Sequence[float]], int | None]:
+    """The vectors and their cost; one that names no price has none."""
+    if isinstance(embedder, PricedEmbedder):
+        return await embedder.embed_priced(texts)
+    return await embedder.embed(texts), 0
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

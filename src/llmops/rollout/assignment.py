@@ -1,0 +1,104 @@
+"""Which arm a call is in: sticky, the same in every replica, decided from numbers in memory.
+
+A unit's bucket is murmur3 of its targeting key, salted with the rollout's id; the candidate has the buckets below a
+threshold. A share that grows takes in new units and never gives one back. The probability with which a call came to its
+arm is part of the answer: evidence is weighed by it. Not covered: which release a name has without a rollout.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ..bucketing import bucket_of, threshold_of
+from ..types import Assignment, Call
+from .plan import Unit
+
+STABLE, CANDIDATE = "stable", "candidate"
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a rollout decides about calls."""
+
+    id: str
+    tenant: str | None
+    name: str
+    stable: str
+    candidate: str
+    unit: Unit
+    share: float
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    threshold: int
+    unit: Unit
+    salt: str
+    stable: Assignment
+    candidate: Assignment
+    stable_id: str
+
+
+def unit_of(
+    kind: Unit, *, session: str | None, user: str | None, key_id: str | None, trace_id: str | None, request_id: str
+) -> str:
+    """What a call is randomised by; the next best where it does not say what is wanted."""
+    if kind == "session":
+        return session or user or trace_id or request_id
+    if kind == "user":
+        return user or key_id or trace_id or request_id
+    return request_id
+
+
+class RolloutTable:
+    """The rollouts that move traffic now; an `Assigner` for the table of releases."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str | None, _Ready]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._names
+
+    def replace(self, running: Iterable[Running]) -> None:
+        names: dict[str, dict[str | None, _Ready]] = {}
+        for each in running:
+            names.setdefault(each.name, {})[each.tenant] = _ready(each)
+        self._names = names
+
+    def assign(self, name: str, call: Call) -> Assignment | None:
+        """The tenant's own rollout of a name goes before a shared one."""
+        by_tenant = self._names.get(name)
+        if by_tenant is None:
+            return None
+        found = by_tenant.get(call.tenant) or by_tenant.get(None)
+        if found is None:
+            return None
+        unit = unit_of(
+            found.unit,
+            session=call.session,
+            user=call.view.user,
+            key_id=call.key_id,
+            trace_id=call.trace_id,
+            request_id=call.request_id,
+        )
+        is_candidate = bucket_of(found.salt, f"{call.tenant}\0{unit}") < found.threshold
+        return found.candidate if is_candidate else found.stable
+
+    def stable_of(self, name: str, tenant: str) -> str | None:
+        """The release that the rollout of a name takes to be live."""
+        by_tenant = self._names.get(name, {})
+        found = by_tenant.get(tenant) or by_tenant.get(None)
+        return found.stable_id if found is not None else None
+
+
+def _ready(running: Running) -> _Ready:
+    def arm(name: str, release_id: str, probability: float) -> Assignment:
+        return Assignment(release_id=release_id, arm=name, probability=probability, rollout_id=running.id)
+
+    return _Ready(
+        threshold=threshold_of(running.share),
+        unit=running.unit,
+        salt=running.id,
+        stable=arm(STABLE, running.stable, 1 - running.share),
+        candidate=arm(CANDIDATE, running.candidate, running.share),
+        stable_id=running.stable,
+    )

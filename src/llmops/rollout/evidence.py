@@ -1,0 +1,267 @@
+"""The evidence of a rollout: what its calls say of each guard, unit by unit, in memory that does not grow with them.
+
+One unit of randomisation is one observation, however many calls it made: an error anywhere in its window is one error.
+Units are counted by the time of their assignment, when their window is over and their calls are taken to be in the
+database, so a verdict never hangs on whose answers came first. Each observation carries the share under which it was
+assigned; evidence multiplies over changing shares. At shares of 0 and 1 there is nothing to compare with.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from ..statistics.sequential.evidence import AmountGuard, EventGuard, RatioGuard, ScoreGuard
+from ..statistics.sequential.eprocess import ShareProcess
+from ..statistics.verdict import Finding, Verdict
+from .assignment import CANDIDATE
+from .outcome import CallSeen, outcome_of, unit_key
+from .plan import GuardPlan, Plan
+from .quantile_guard import QuantileGuard
+from .state import Seen
+
+Guard = EventGuard | ScoreGuard | AmountGuard | QuantileGuard
+_EVENTS = frozenset({"error", "bad_json", "guardrail", "slow"})
+
+
+class Tally(msgspec.Struct):
+    """What a unit's calls say of one guard."""
+
+    n: int = 0
+    total: float = 0.0
+    worst: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.n += 1
+        self.total += value
+        self.worst = max(self.worst, value)
+
+
+class Pending(msgspec.Struct):
+    """A unit whose window is not over."""
+
+    in_candidate: bool
+    share: float
+    first_ms: int
+    tallies: dict[str, Tally] = {}
+
+
+class Stream(msgspec.Struct):
+    """Calls are read up to ``watermark_ms``, excluded."""
+
+    watermark_ms: int
+    pending: dict[str, Pending] = {}
+
+
+class Evidence(msgspec.Struct, kw_only=True):
+    """``calls`` and ``labels`` are read each at its own pace: scores come later than calls."""
+
+    guards: dict[str, Guard]
+    split: RatioGuard
+    calls: Stream
+    labels: Stream
+    units: int = 0
+    stable_units: int = 0
+    cost_nanousd: int = 0
+    """Of all calls of the candidate."""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """One guard at one time, to be drawn: logarithms of the e-value and of what rolls back, the gain with its bounds."""
+
+    guard: str
+    at_ms: int
+    candidate_n: int
+    stable_n: int
+    log_e: float
+    log_threshold: float
+    margin: float
+    verdict: str
+    reason: str
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+def no_evidence(plan: Plan, since_ms: int) -> Evidence:
+    share = next((each.share for each in plan.steps if 0 < each.share < 1), 0.5)
+    return Evidence(
+        guards={each.key: _guard(plan, each, share) for each in plan.guards},
+        split=RatioGuard(share=ShareProcess(rho=share), alpha=plan.alpha_split),
+        calls=Stream(since_ms),
+        labels=Stream(since_ms),
+    )
+
+
+def take_calls(
+    plan: Plan, evidence: Evidence, calls: Iterable[CallSeen], firsts: Mapping[str, int], until_ms: int
+) -> None:
+    """Calls that began before ``until_ms`` and not before the watermark. ``firsts``: by unit, when it was first seen."""
+    guards = [each for each in plan.guards if each.metric != "score"]
+
+    def values(call: CallSeen) -> Iterable[tuple[str, float | None]]:
+        return ((each.key, outcome_of(each, call)) for each in guards)
+
+    ordered = sorted(calls, key=lambda call: (call.started_ms, call.request_id))
+    for call in ordered:
+        if call.arm == CANDIDATE:
+            evidence.cost_nanousd += call.cost_nanousd or 0
+        _gather(plan, evidence.calls, call, firsts, values(call))
+    evidence.calls.watermark_ms = until_ms
+    for unit in _closed(plan, evidence.calls):
+        _change(evidence.split.share, unit.share)
+        evidence.split.observe(unit.in_candidate)
+        if unit.in_candidate:
+            evidence.units += 1
+        else:
+            evidence.stable_units += 1
+        for guard in guards:
+            tally = unit.tallies.get(guard.key)
+            if tally is not None:
+                _observe(evidence.guards[guard.key], unit, tally)
+
+
+def take_labels(
+    plan: Plan,
+    evidence: Evidence,
+    labelled: Iterable[tuple[CallSeen, Mapping[str, float]]],
+    firsts: Mapping[str, int],
+    until_ms: int,
+) -> None:
+    """Calls with the scores that they have got, by their names."""
+    guards = [each for each in plan.guards if each.metric == "score"]
+    ordered = sorted(labelled, key=lambda each: (each[0].started_ms, each[0].request_id))
+    for call, scores in ordered:
+        _gather(
+            plan, evidence.labels, call, firsts, ((each.key, scores.get(each.name or "")) for each in guards)
+        )
+    evidence.labels.watermark_ms = until_ms
+    for unit in _closed(plan, evidence.labels):
+        for guard in guards:
+            tally = unit.tallies.get(guard.key)
+            if tally is not None:
+                _observe(evidence.guards[guard.key], unit, tally)
+
+
+def seen(plan: Plan, evidence: Evidence) -> tuple[Seen, dict[str, Finding]]:
+    """What the evidence says now, for the state machine, and each guard's finding."""
+    findings = {each.key: evidence.guards[each.key].finding() for each in plan.guards}
+    split = evidence.split.finding()
+    broken = split.verdict == Verdict.ERROR
+    return (
+        Seen(
+            harmed=[(key, each.reason) for key, each in findings.items() if each.verdict == Verdict.BLOCK],
+            broken=[(key, each.reason) for key, each in findings.items() if each.verdict == Verdict.ERROR],
+            unproved=[
+                each.key
+                for each in plan.guards
+                if each.tier == "critical" and findings[each.key].verdict != Verdict.PASS
+            ],
+            units=evidence.units,
+            split_broken=split.reason if broken else None,
+        ),
+        {**findings, "split": split},
+    )
+
+
+def hard_cap(plan: Plan, evidence: Evidence) -> str | None:
+    """Why the money ends it; None: it does not."""
+    spent = evidence.cost_nanousd / 1e9
+    for guard in plan.guards:
+        if guard.hard_cap_usd is not None and spent >= guard.hard_cap_usd:
+            return f"the candidate's calls have cost ${spent:.2f}, and may cost ${guard.hard_cap_usd:g}"
+    return None
+
+
+def marks(plan: Plan, evidence: Evidence, findings: Mapping[str, Finding], at_ms: int) -> list[Mark]:
+    guards: dict[str, Guard | RatioGuard] = {**evidence.guards, "split": evidence.split}
+    return [
+        Mark(
+            guard=key,
+            at_ms=at_ms,
+            candidate_n=guard.canary_n,
+            stable_n=guard.stable_n,
+            log_e=guard.log_e,
+            log_threshold=guard.threshold,
+            margin=guard.margin,
+            verdict=findings[key].verdict,
+            reason=findings[key].reason,
+            estimate=findings[key].estimate,
+            lower=findings[key].lower,
+            upper=findings[key].upper,
+        )
+        for key, guard in guards.items()
+    ]
+
+
+def keys_of(plan: Plan, calls: Sequence[CallSeen]) -> dict[str, int]:
+    """The units of these calls, and when each is first seen among them; empty where every call is its own."""
+    found: dict[str, int] = {}
+    if plan.unit != "request":
+        for call in calls:
+            key = unit_key(plan.unit, call)
+            found[key] = min(found.get(key, call.started_ms), call.started_ms)
+    return found
+
+
+def _gather(
+    plan: Plan,
+    stream: Stream,
+    call: CallSeen,
+    firsts: Mapping[str, int],
+    values: Iterable[tuple[str, float | None]],
+) -> None:
+    if not 0 < call.share < 1:
+        return
+    key = unit_key(plan.unit, call)
+    unit = stream.pending.get(key)
+    if unit is None:
+        if firsts.get(key, call.started_ms) != call.started_ms:
+            return  # it has been counted
+        unit = stream.pending[key] = Pending(
+            in_candidate=call.arm == CANDIDATE, share=call.share, first_ms=call.started_ms
+        )
+    if call.started_ms <= unit.first_ms + round(plan.window * 1000):
+        for name, value in values:
+            if value is not None:
+                unit.tallies.setdefault(name, Tally()).add(value)
+
+
+def _closed(plan: Plan, stream: Stream) -> list[Pending]:
+    """Units whose window is over, in the order of their assignment; they are pending no more."""
+    window_ms = round(plan.window * 1000)
+    over = [key for key, unit in stream.pending.items() if unit.first_ms + window_ms < stream.watermark_ms]
+    return sorted((stream.pending.pop(key) for key in over), key=lambda unit: unit.first_ms)
+
+
+def _observe(guard: Guard, unit: Pending, tally: Tally) -> None:
+    if isinstance(guard, EventGuard):
+        _change(guard.share, unit.share)
+        guard.observe(unit.in_candidate, tally.worst > 0)
+    else:
+        guard.observe(unit.in_candidate, tally.total / tally.n)
+
+
+def _change(process: ShareProcess, share: float) -> None:
+    if process.rho != share:
+        process.change_share(share)
+
+
+def _guard(plan: Plan, each: GuardPlan, share: float) -> Guard:
+    alpha = plan.alpha_of(each)
+    if each.metric in _EVENTS:
+        return EventGuard(
+            margin=each.margin, alpha=alpha, least_effect=each.least_effect, share=ShareProcess(rho=share)
+        )
+    if each.metric == "score":
+        return ScoreGuard(
+            margin=each.margin,
+            alpha=alpha,
+            least_effect=each.least_effect,
+            lowest=each.lowest,
+            highest=each.highest,
+            direction=each.direction,
+        )
+    if each.metric == "cost":
+        assert each.cap_usd is not None
+        return AmountGuard(margin=each.margin, alpha=alpha, least_effect=each.least_effect, cap=each.cap_usd)
+    return QuantileGuard(margin=each.margin, alpha=alpha, quantile=each.quantile)
