@@ -7,20 +7,21 @@ _WEEK = 'button:has-text("7 days")'
 
 class Page(NamedTuple):
     """``drawn``: the selector of what the page is opened for; ``change``: what is clicked, None for pages without a
-    filter; ``changed``: what is another one then, where it is not ``drawn``."""
+    filter; ``whole``: what is drawn may be the same afterwards, so that
+    the end of the page is waited for."""
 
     name: str
     path: str
     drawn: str
     change: str | None = _WEEK
-    changed: str = ""
+    whole: bool = False
 
 
 PAGES = (
     Page("overview", "/?live=off", ".lab-card"),
     Page("costs", "/costs?live=off", ".lab-card"),
     Page("costs by user", "/costs?live=off&by=user", ".lab-card"),
-    Page("reliability", "/reliability?live=off", '[data-fact="retried"]', changed=".lab-section:has(h2:text-is('Rescued and turned away'))"),
+    Page("reliability", "/reliability?live=off", '[data-fact="retried"]', whole=True),
     Page("traces", "/traces?live=off", '[aria-label="Traces"] tbody tr', 'button:has-text("Slowest")'),
     Page("sessions", "/traces?live=off&show=sessions", '[aria-label="Sessions"] tbody tr'),
     Page("where the time goes", "/traces?live=off&show=steps", '[aria-label="Steps"] tbody tr'),
@@ -30,5 +31,5 @@ PAGES = (
     Page("datasets", "/datasets?live=off", "tbody tr, .lab-empty", None),
     Page("review", "/review?live=off", "tbody tr, .lab-empty", None),
     Page("keys and limits", "/keys?live=off", "tbody tr", None),
-    Page("audit", "/audit?live=off", '[aria-label="Audit trail"] tbody tr', None),
+    Page("audit", "/audit?live=off", 'tbody tr, .lab-empty', None),
 )

@@ -23,6 +23,7 @@ RuleKind = Literal[
     "drops",
     "slo_burn",
     "drift",
+    "rollout",
 ]
 Dimension = Literal["tenant", "model", "release"]
 PLACEHOLDERS = frozenset(
@@ -30,7 +31,7 @@ PLACEHOLDERS = frozenset(
 )
 BELOW: frozenset[RuleKind] = frozenset({"success_rate", "quality"})
 """Kinds that alert when the value is too small; all others when it is too large."""
-GIVEN: frozenset[RuleKind] = frozenset({"breaker_open", "slo_burn"})
+GIVEN: frozenset[RuleKind] = frozenset({"breaker_open", "slo_burn", "rollout"})
 """Kinds that need no threshold: what they look at is a verdict already."""
 _SCOPED: frozenset[RuleKind] = frozenset({"latency", "success_rate", "quality", "spend_anomaly"})
 """Kinds whose data can be told apart by tenant, model and release."""
@@ -107,12 +108,12 @@ class AlertRuleSettings(_Section):
         description="`latency` (seconds, a quantile), `success_rate` (share of calls), `budget_used` (share of any "
         "budget), `quality` (mean of a score), `spend_anomaly` (robust z-score of an hour's spend), `breaker_open` (or "
         "a credential that is refused), `drops` (records and spans lost), `slo_burn`, `drift` (the size of a shift, no "
-        "chance, that `evals.drift` has found; 0.25 is much)."
+        "chance, that `evals.drift` has found; 0.25 is much), `rollout` (one that went back, or that waits for a human)."
     )
     threshold: dict[Severity, float] = Field(
         {},
         description="From where on it alerts: a number, or one for each severity. `success_rate` and `quality` alert "
-        "below it. `breaker_open` and `slo_burn` take none.",
+        "below it. `breaker_open`, `slo_burn` and `rollout` take none.",
     )
     severity: Severity = Field("warning", description="How bad it is, where `threshold` is one number or none.")
     where: dict[Dimension, str] = Field({}, description="Only of this tenant, model or release; `*` matches.")
@@ -212,6 +213,7 @@ def _usual_rules() -> list[AlertRuleSettings]:
         AlertRuleSettings(name="breaker", kind="breaker_open", severity="critical", for_seconds=60),
         AlertRuleSettings(name="drops", kind="drops", threshold={"critical": 1}),
         AlertRuleSettings(name="objectives", kind="slo_burn"),
+        AlertRuleSettings(name="rollouts", kind="rollout"),
     ]
 
 

@@ -22,7 +22,22 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
-from .pages import alerts, audit, costs, evals, evals_datasets, feedback, keys, overview, reliability, review, traces
+from .pages import (
+    alerts,
+    audit,
+    costs,
+    evals,
+    evals_datasets,
+    feedback,
+    flags,
+    keys,
+    overview,
+    prompts,
+    releases,
+    reliability,
+    review,
+    traces,
+)
 from .viewing import frame
 from .viewing.base_url import BaseUrl
 from .viewing.feed import the_feed
@@ -44,6 +59,9 @@ PAGES = (
     ("Watch", feedback, "Feedback", ":material/reviews:", "feedback"),
     ("Improve", evals, "Evals", ":material/experiment:", "evals"),
     ("Improve", evals_datasets, "Datasets", ":material/dataset:", "datasets"),
+    ("Improve", prompts, "Prompts", ":material/edit_note:", "prompts"),
+    ("Improve", releases, "Releases", ":material/package_2:", "releases"),
+    ("Improve", flags, "Flags", ":material/flag:", "flags"),
     ("Improve", review, "Review", ":material/rate_review:", "review"),
     ("Manage", keys, "Keys and limits", ":material/key:", "keys"),
     ("Manage", audit, "Audit", ":material/history:", "audit"),

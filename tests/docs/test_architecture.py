@@ -124,6 +124,7 @@ def test_the_store_knows_no_domain_and_only_domains_and_the_root_know_the_store(
         "audit",
         "flags",
         "releases",
+        "rollout",
         "prompts",
         "app",
         "assembly",

@@ -118,6 +118,10 @@ LEAST: dict[str, str | None] = {
     **{f"GET /api/releases/{{release_id}}{what}": "viewer" for what in ("", "/diff")},
     **{f"POST /api/releases{what}": "editor" for what in ("", "/rollback")},
     **{f"POST /api/releases/{{release_id}}/{what}": "editor" for what in ("live", "verdicts")},
+    **{f"GET /api/rollouts{what}": "viewer" for what in ("", "/{rollout_id}")},
+    "POST /api/rollouts/plan": "viewer",
+    "POST /api/rollouts": "editor",
+    **{f"POST /api/rollouts/{{rollout_id}}/{what}": "editor" for what in ("pause", "resume", "promote", "rollback")},
     **{f"POST /ofrep/v1/evaluate/flags{what}": "any" for what in ("", "/{key}")},
     "POST /api/silences": "editor",
     "DELETE /api/silences/{silence_id}": "editor",
@@ -133,6 +137,7 @@ LEAST: dict[str, str | None] = {
     **{f"DELETE /api/{kind}/{{rule_id}}": "editor" for kind in ("limits", "budgets")},
     **{f"POST {path}": "caller" for path in HOT_ROUTES},
 }
+ROLLOUT = {"name": "none", "candidate": "rel-0123456789abcdef", "guards": [{"metric": "error", "margin": 0.1}]}
 BODIES: dict[str, Callable[[int], Any]] = {
     "POST /api/prompts": lambda number: {"name": f"made-{number}", "text": "Hi"},
     "POST /api/public/v2/prompts": lambda number: {"name": f"told-{number}", "prompt": "Hi"},
@@ -146,6 +151,11 @@ BODIES: dict[str, Callable[[int], Any]] = {
     "POST /api/releases/rollback": lambda _: {"name": "none", "reason": "a test"},
     "POST /api/releases/{release_id}/live": lambda _: {"reason": "a test"},
     "POST /api/releases/{release_id}/verdicts": lambda _: {"verdict": "PASS", "run_ids": ["none"]},
+    **{f"POST /api/rollouts{what}": lambda _: {"plan": ROLLOUT} for what in ("", "/plan")},
+    **{
+        f"POST /api/rollouts/{{rollout_id}}/{what}": lambda _: {"reason": "a test"}
+        for what in ("pause", "resume", "promote", "rollback")
+    },
     **{f"POST /ofrep/v1/evaluate/flags{what}": lambda _: {"context": {}} for what in ("", "/{key}")},
     "POST /api/tenants": lambda number: {"id": f"made-{number}"},
     "PATCH /api/tenants/{tenant_id}": lambda _: {"disabled": False},
@@ -305,6 +315,8 @@ def expected(route: str, holder: str) -> int:
         return 403
     if ("{key_id}" in route or "{rule_id}" in route) and "stranger" in holder:
         return 404
+    if route in ("POST /api/rollouts", "POST /api/rollouts/plan") or "{rollout_id}" in route:
+        return 404  # no release of that name is live
     if "{release_id}" in route or route.endswith("/rollback") or ("{key}" in route and not route.startswith("PUT ")):
         return 404
     if ("prompts" in route and not route.endswith("prompts")) or route == "DELETE /api/prompts":
@@ -328,8 +340,8 @@ async def test_every_route_is_judged_for_every_credential(house: House) -> None:
         victim, _ = house.registry.create_key(name="victim", tenant="acme")
         method, path = route.split(" ")
         rule_id = house.add_rule("budget" if "budgets" in path else "limit") if "{rule_id}" in path else ""
-        names = ("silence_id", "dataset", "label", "queue", "item", "key", "release_id", "run", "decision")
-        nothing = dict.fromkeys(names, "none")
+        names = ("silence_id", "dataset", "label", "queue", "item", "key", "run", "decision")
+        nothing = dict.fromkeys((*names, "release_id", "rollout_id"), "none")
         path = path.replace("{name:path}", "none").replace("{version}", "1")
         path = path.format(key_id=victim.id, tenant_id="acme", rule_id=rule_id, trace_id="0" * 32, **nothing)
         path += "?name=none&label=staging" if "/api/prompts" in route and method in ("GET", "DELETE") else ""

@@ -18,9 +18,7 @@ def a_call(number: int, **fields: Any) -> Call:
 def a_table(share: float, tenant: str | None = None, **fields: Any) -> RolloutTable:
     about: dict[str, Any] = {"id": "ro-1", "unit": "session", **fields}
     table = RolloutTable()
-    table.replace(
-        [Running(tenant=tenant, name="bot", stable=STABLE_ID, candidate=CANDIDATE_ID, share=share, **about)]
-    )
+    table.replace([Running(tenant=tenant, name="bot", stable=STABLE_ID, candidate=CANDIDATE_ID, share=share, **about)])
     return table
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from llmops.statistics import bootstrap, permutation
-from llmops.statistics.clustered import codes, design_effect, gather, t_interval
+from llmops.statistics.clustered import codes, design_effect, gather, t_interval, t_worse, with_unseen
 
 gains = st.lists(st.floats(-1, 1, allow_subnormal=False).map(lambda x: round(x, 3)), min_size=2, max_size=10)
 
@@ -143,3 +143,17 @@ def test_the_paired_quantile_is_an_observed_value() -> None:
     assert pair.baseline == np.quantile(base, 0.9, method="inverted_cdf")
     assert pair.candidates == pytest.approx(pair.baselines * 1.5), "arms are drawn together"
     assert np.std(pair.baselines) > 0
+
+
+def test_what_was_not_seen_is_as_far_out_as_the_farthest() -> None:
+    known = single(np.array([-3.0, -1.0, 0.0, 1.0]))  # mean -0.75
+    assert with_unseen(known, 2).sums.tolist() == [-3.0, -1.0, 0.0, 1.0, 1.0, 1.0]
+    assert with_unseen(known, -1).sums.tolist() == [-3.0, -1.0, 0.0, 1.0, -3.0]
+    assert t_worse(with_unseen(known, 1)) > t_worse(known)
+    alike = single(np.full(20, -0.5))
+    assert t_worse(with_unseen(alike, 2)) == 0.0, "where all are equal there is no tail to be seen"
+
+
+def test_the_t_test_of_worse_is_scipys() -> None:
+    values = np.random.default_rng(1).normal(-0.1, 1, 30)
+    assert t_worse(single(values)) == pytest.approx(stats.ttest_1samp(values, 0, alternative="less").pvalue)

@@ -45,6 +45,7 @@ from .flags import Flags
 from .online_evals import OnlineEvals
 from .prompts import Prompts
 from .releases import Releases
+from .rollouts import Rollouts
 from .service import Service, Services, failing
 from .spans import Spans
 from .watching import Watching
@@ -117,7 +118,8 @@ def build_gateway(
     services.add(Service(stop=metrics.aclose))
     services.add(Service(sampler.start, sampler.aclose, shedder.problems), Service(prober.start, prober.aclose))
     audit = AuditTrail(AuditRepository(identity.database), parts.clock)
-    services.add(*releases.services, *flags.services)
+    rollouts = Rollouts(stack, identity.database, releases.directory, watching.slos.standings, audit)
+    services.add(*releases.services, *flags.services, *rollouts.services)
     services.add(*spans.services, *watching.services, Service(stop=audit.aclose, problems=audit.problems))
     services.add(*online.services)
 
@@ -170,6 +172,7 @@ def build_gateway(
             evals=EvalDirectory(identity.database),
             audit=audit,
             releases=releases.cards,
+            rollouts=rollouts.directory,
             flags=flags,
             prompts=prompts,
             alerts=watching.alerts,

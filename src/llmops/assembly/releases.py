@@ -29,6 +29,7 @@ from ..store.database import Database
 from ..telemetry.rollups.figures import Filter
 from ..telemetry.rollups.overview import Overview
 from ..telemetry.rollups.window import window_of
+from .rollouts import open_rollouts
 from .service import Service, failing
 
 _LOOKED_THROUGH = 500
@@ -43,7 +44,11 @@ class Releases:
         assert table is not None
         self.table = table
         self.directory = open_directory(database, stack.parts.clock, lambda: stack.table)
-        self.cards = Cards(self.directory, figures=ReleaseFigures(overview))
+        self.cards = Cards(
+            self.directory,
+            figures=ReleaseFigures(overview),
+            rollouts=open_rollouts(database, stack.parts.clock, self.directory),
+        )
         self.refresher = ReleaseRefresher(
             self.directory.repository,
             table,

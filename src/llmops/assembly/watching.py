@@ -23,6 +23,7 @@ from ..telemetry.figures import Figure
 from ..telemetry.rollups.overview import Overview
 from ..telemetry.rollups.repository.folding import FoldingRepository
 from ..telemetry.rollups.upkeep import Upkeep
+from .rollouts import rollout_shifts
 from .service import Service
 
 
@@ -46,7 +47,13 @@ class Watching:
         self._watch = AlertWatch(
             database,
             lambda: stack.settings.alerts,
-            build_sources(database, rules, self.slos.standings, lambda: self._shifts(stack.settings.evals.drift)),
+            build_sources(
+                database,
+                rules,
+                self.slos.standings,
+                lambda: self._shifts(stack.settings.evals.drift),
+                lambda: rollout_shifts(database, parts.clock.now_s),
+            ),
             Watcher(
                 lambda: breaker_states(parts.fleet, parts.clock.monotonic_s),
                 lambda: {"log records": parts.log.dropped, **lost_figures(figures())},

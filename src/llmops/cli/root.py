@@ -26,6 +26,7 @@ from . import (
     reconcile,
     release,
     review,
+    rollout,
     scores,
     serve,
     slo,
@@ -69,6 +70,7 @@ app.add_typer(datasets_files.app, name="datasets")
 app.add_typer(review.app, name="review")
 app.add_typer(prompts_files.app, name="prompts")
 app.add_typer(release.app, name="release")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(flags.app, name="flags")
 app.add_typer(export.app, name="export")
 app.command("reconcile")(reconcile.reconcile)

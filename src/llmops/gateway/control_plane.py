@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..flags.table import FlagTable
     from ..monitoring.alerts.directory import AlertDirectory
     from ..releases.card import Cards
+    from ..rollout.directory import RolloutDirectory
     from ..telemetry.assessments.repository.assessments import AssessmentRepository
     from ..telemetry.export.repository.exports import ExportRepository
     from ..telemetry.traces.directory import TraceDirectory
@@ -84,6 +85,7 @@ class ControlPlane:
         evals: "EvalDirectory | None" = None,
         audit: "AuditTrail | None" = None,
         releases: "Cards | None" = None,
+        rollouts: "RolloutDirectory | None" = None,
         flags: "Flags | None" = None,
         prompts: "Directories | None" = None,
         drift: "DriftReports | None" = None,
@@ -109,6 +111,7 @@ class ControlPlane:
         self._evals = evals
         self._audit = audit
         self._releases = releases
+        self._rollouts = rollouts
         self._flags = flags
         self._prompts = prompts
         self._drift = drift
@@ -152,6 +155,7 @@ class ControlPlane:
             evals=self._evals,
             audit=self._audit,
             releases=self._releases,
+            rollouts=self._rollouts,
             flags=self._flags,
             prompts=self._prompts,
             drift=self._drift,

@@ -140,7 +140,10 @@ def course(view: View, to: Narrowed, by: str, tag: str, dearest: Sequence[str | 
 
 def _course_of_days(view: View, to: Narrowed, by: str, tag: str, dearest: Sequence[str | None]) -> Answer:
     """Each value asked for by itself: there may be a hundred thousand users, of whom five are drawn."""
-    whole = view.ask("/api/usage", **to.params(by), **days(view), by="day")
+    drawn = [value for value in dearest if value is not None and by != "day" and not (by == "tag" and to.tag)]
+    asked = [{**to.params(by), "by": "day", "from": days(view)["from_"], "to": days(view)["to"]}]
+    asked += [{**asked[0], **({"tag": f"{tag}={value}"} if by == "tag" else {by: value})} for value in drawn]
+    whole, *parts = view.ask_all([("/api/usage", each) for each in asked])
     if whole.problem is not None:
         return whole
     first, last = (datetime.fromisoformat(f"{day}T00:00:00+00:00") for day in days(view).values())
@@ -148,12 +151,8 @@ def _course_of_days(view: View, to: Narrowed, by: str, tag: str, dearest: Sequen
     others = [row["nanousd"] for row in _by_day(whole.value["rows"], at)]
     all_days = _by_day(whole.value["rows"], at)
     of: dict[str | None, Sequence[int]] = {}
-    for value in dearest:
-        if value is None or by == "day":
-            continue
-        given = {**to.params(by), **({"tag": f"{tag}={value}"} if by == "tag" else {by: value})}
-        found = view.ask("/api/usage", **given, **days(view), by="day")
-        if found.problem is not None or (by == "tag" and to.tag):
+    for value, found in zip(drawn, parts, strict=True):
+        if found.problem is not None:
             continue
         of[value] = [row["nanousd"] for row in _by_day(found.value["rows"], at)]
         others = [all_ - part for all_, part in zip(others, of[value], strict=True)]

@@ -34,9 +34,11 @@ def _wrong_now(view: View) -> None:
 
 
 def _figures(view: View) -> None:
-    found = view.get("/api/overview", **view.params)
-    if found is None:
+    answer, drawn = view.ask_all([("/api/overview", view.params), ("/api/series", view.params)])
+    if answer.problem is not None:
+        view.show(answer.problem)
         return
+    found = answer.value
     totals, before = found["totals"], found["before"]
     if not totals["calls"] and not before["calls"]:
         components.empty(
@@ -46,7 +48,7 @@ def _figures(view: View) -> None:
             '-d \'{"model": "mock", "messages": [{"role": "user", "content": "Hello"}]}\'',
         )
         return
-    course = view.ask("/api/series", **view.params).value or {"series": [], "step_s": 60}
+    course = drawn.value or {"series": [], "step_s": 60}
     points = course["series"][0]["points"] if course["series"] else []
     components.cards(_cards(totals, before, points))
     st.space("small")
@@ -162,8 +164,8 @@ def _groups(view: View) -> None:
     kinds = ["model"] if view.reader.tenant or view.tenant else ["model", "tenant"]
     st.space("small")
     with st.grid(2, min_column_width=_CHART_PX, gap="medium"):
-        for kind in kinds:
-            found = view.ask("/api/overview", **view.params, by=kind)
+        answers = view.ask_all([("/api/overview", {**view.params, "by": kind}) for kind in kinds])
+        for kind, found in zip(kinds, answers, strict=True):
             if found.problem is None and found.value["rows"]:
                 with st.container(gap="xsmall"):
                     components.heading(f"Top {kind}s", "by requests")

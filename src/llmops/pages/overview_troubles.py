@@ -4,6 +4,7 @@ from typing import Any
 
 from ..viewing import figures
 from ..viewing.components import Mood, Trouble, link
+from ..viewing.source import Answer
 from ..viewing.view import View
 
 _MOST = 8
@@ -11,14 +12,16 @@ _MOST = 8
 
 def troubles(view: View) -> list[Trouble]:
     """Worst first, so many at most; what cannot be asked for is a trouble of its own."""
-    found = [*_alerts(view), *_breakers(view), *_objectives(view), *_problems(view)]
+    alerts, deployments, slos, health = view.ask_all(
+        [("/api/alerts", {"state": "firing"}), ("/api/deployments", {}), ("/api/slos", {}), ("/health", {})]
+    )
+    found = [*_alerts(alerts), *_breakers(deployments), *_objectives(slos), *_problems(view, health)]
     if len(found) > _MOST:
         found = [*found[: _MOST - 1], Trouble("warn", f"and {len(found) - _MOST + 1} more", to=link("alerts"))]
     return found
 
 
-def _alerts(view: View) -> list[Trouble]:
-    answer = view.ask("/api/alerts", state="firing")
+def _alerts(answer: Answer) -> list[Trouble]:
     if answer.problem is not None:
         return [Trouble("bad", "Not known", answer.problem.message)] if answer.problem.trouble != "missing" else []
     return [
@@ -32,7 +35,7 @@ def _alerts(view: View) -> list[Trouble]:
     ]
 
 
-def _breakers(view: View) -> list[Trouble]:
+def _breakers(answer: Answer) -> list[Trouble]:
     return [
         Trouble(
             "bad" if each["breaker"]["state"] == "open" else "warn",
@@ -40,13 +43,13 @@ def _breakers(view: View) -> list[Trouble]:
             each["breaker"]["reason"],
             link("reliability"),
         )
-        for each in view.ask("/api/deployments").value or ()
+        for each in answer.value or ()
         if each["breaker"]["state"] != "closed"
     ]
 
 
-def _objectives(view: View) -> list[Trouble]:
-    found = [each for each in view.ask("/api/slos").value or () if each["state"] in ("ticket", "page", "exhausted")]
+def _objectives(answer: Answer) -> list[Trouble]:
+    found = [each for each in answer.value or () if each["state"] in ("ticket", "page", "exhausted")]
     return [_objective(each) for each in found]
 
 
@@ -58,8 +61,8 @@ def _objective(standing: dict[str, Any]) -> Trouble:
     return Trouble(mood, f"{standing['name']}: {what}", left, link("reliability"))
 
 
-def _problems(view: View) -> list[Trouble]:
+def _problems(view: View, answer: Answer) -> list[Trouble]:
     if view.reader.tenant is not None:
         return []  # the operator's business
-    health = view.ask("/health").value or {}
+    health = answer.value or {}
     return [Trouble("warn", "Gateway", problem, link("reliability")) for problem in health.get("problems", ())]

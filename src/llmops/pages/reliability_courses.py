@@ -26,16 +26,17 @@ Metrics = Mapping[str, Sequence[Figures]]
 
 def courses(view: View) -> None:
     components.heading("Rescued and turned away", view.window.said(view.zone))
-    found = view.get("/api/overview", **view.params)
-    if found is None:
+    asked: list[tuple[str, Mapping[str, Any]]] = [("/api/overview", view.params), ("/api/series", view.params)]
+    found, series, *counted = view.ask_all([*asked, *([("/api/metrics", {})] if view.reader.tenant is None else [])])
+    if found.problem is not None:
+        view.show(found.problem)
         return
-    totals = found["totals"]
-    metrics = view.ask("/api/metrics").value if view.reader.tenant is None else None
+    totals = found.value["totals"]
+    metrics = counted[0].value if counted else None
     gauges.facts(_facts(totals, metrics or {}, known=metrics is not None))
     if not totals["calls"]:
         components.empty("No calls in this window", "Look at a longer one, or make a call.", "llmops demo")
         return
-    series = view.ask("/api/series", **view.params)
     if series.problem is not None:
         view.show(series.problem)
         return

@@ -41,7 +41,7 @@ class Cards:
         self, releases: ReleaseDirectory, *, figures: Figures | None = None, rollouts: Rollouts | None = None
     ) -> None:
         self.releases = releases
-        self._figures = figures
+        self.figures = figures
         self._rollouts = rollouts
 
     def card(self, release_id: str, seer: str | None, *, window: str = "24h") -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Cards:
             "evals": [each.shown for each in self.releases.runs(release, seer)],
             "rollouts": list(self._rollouts.of_release(release.id, seer)) if self._rollouts is not None else [],
             "moves": [{**msgspec.to_builtins(each), "at": iso(each.at_ms)} for each in moves],
-            "figures": self._figures.of_release(release.id, seer, window) if self._figures is not None else None,
+            "figures": self.figures.of_release(release.id, seer, window) if self.figures is not None else None,
         }
 
     def _line(self, release: Release, seer: str | None) -> list[Release]:

@@ -5,7 +5,7 @@ threshold. A share that grows takes in new units and never gives one back. The p
 arm is part of the answer: evidence is weighed by it. Not covered: which release a name has without a rollout.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -34,7 +34,7 @@ class _Ready(msgspec.Struct, frozen=True):
     salt: str
     stable: Assignment
     candidate: Assignment
-    stable_id: str
+    ids: tuple[str, str]
 
 
 def unit_of(
@@ -49,9 +49,14 @@ def unit_of(
 
 
 class RolloutTable:
-    """The rollouts that move traffic now; an `Assigner` for the table of releases."""
+    """The rollouts that move traffic now; an `Assigner` for the table of releases.
 
-    def __init__(self) -> None:
+    ``live`` says which release a tenant's calls for a name would get: where that is neither of a rollout's two, such as
+    a tenant's own beside a shared rollout, the rollout has nothing to say.
+    """
+
+    def __init__(self, live: Callable[[str, str], str | None] | None = None) -> None:
+        self._live = live
         self._names: dict[str, dict[str | None, _Ready]] = {}
 
     @property
@@ -70,7 +75,7 @@ class RolloutTable:
         if by_tenant is None:
             return None
         found = by_tenant.get(call.tenant) or by_tenant.get(None)
-        if found is None:
+        if found is None or (self._live is not None and self._live(name, call.tenant) not in found.ids):
             return None
         unit = unit_of(
             found.unit,
@@ -83,12 +88,6 @@ class RolloutTable:
         is_candidate = bucket_of(found.salt, f"{call.tenant}\0{unit}") < found.threshold
         return found.candidate if is_candidate else found.stable
 
-    def stable_of(self, name: str, tenant: str) -> str | None:
-        """The release that the rollout of a name takes to be live."""
-        by_tenant = self._names.get(name, {})
-        found = by_tenant.get(tenant) or by_tenant.get(None)
-        return found.stable_id if found is not None else None
-
 
 def _ready(running: Running) -> _Ready:
     def arm(name: str, release_id: str, probability: float) -> Assignment:
@@ -100,5 +99,5 @@ def _ready(running: Running) -> _Ready:
         salt=running.id,
         stable=arm(STABLE, running.stable, 1 - running.share),
         candidate=arm(CANDIDATE, running.candidate, running.share),
-        stable_id=running.stable,
+        ids=(running.stable, running.candidate),
     )

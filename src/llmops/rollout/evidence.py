@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from ..statistics.sequential.evidence import AmountGuard, EventGuard, RatioGuard, ScoreGuard
 from ..statistics.sequential.eprocess import ShareProcess
+from ..statistics.sequential.evidence import AmountGuard, EventGuard, RatioGuard, ScoreGuard
 from ..statistics.verdict import Finding, Verdict
 from .assignment import CANDIDATE
 from .outcome import CallSeen, outcome_of, unit_key
@@ -63,10 +63,12 @@ class Evidence(msgspec.Struct, kw_only=True):
     stable_units: int = 0
     cost_nanousd: int = 0
     """Of all calls of the candidate."""
+    marked_ms: int = 0
+    """When it was last kept to be drawn."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """One guard at one time, to be drawn: logarithms of the e-value and of what rolls back, the gain with its bounds."""
+    """One guard at one time, to be drawn: logarithms of the e-value and of what rolls back, the gain and its bounds."""
 
     guard: str
     at_ms: int
@@ -95,7 +97,7 @@ def no_evidence(plan: Plan, since_ms: int) -> Evidence:
 def take_calls(
     plan: Plan, evidence: Evidence, calls: Iterable[CallSeen], firsts: Mapping[str, int], until_ms: int
 ) -> None:
-    """Calls that began before ``until_ms`` and not before the watermark. ``firsts``: by unit, when it was first seen."""
+    """Calls that began before ``until_ms`` and not before the watermark. ``firsts``: when each unit was first seen."""
     guards = [each for each in plan.guards if each.metric != "score"]
 
     def values(call: CallSeen) -> Iterable[tuple[str, float | None]]:
@@ -131,9 +133,7 @@ def take_labels(
     guards = [each for each in plan.guards if each.metric == "score"]
     ordered = sorted(labelled, key=lambda each: (each[0].started_ms, each[0].request_id))
     for call, scores in ordered:
-        _gather(
-            plan, evidence.labels, call, firsts, ((each.key, scores.get(each.name or "")) for each in guards)
-        )
+        _gather(plan, evidence.labels, call, firsts, ((each.key, scores.get(each.name or "")) for each in guards))
     evidence.labels.watermark_ms = until_ms
     for unit in _closed(plan, evidence.labels):
         for guard in guards:
@@ -204,11 +204,7 @@ def keys_of(plan: Plan, calls: Sequence[CallSeen]) -> dict[str, int]:
 
 
 def _gather(
-    plan: Plan,
-    stream: Stream,
-    call: CallSeen,
-    firsts: Mapping[str, int],
-    values: Iterable[tuple[str, float | None]],
+    plan: Plan, stream: Stream, call: CallSeen, firsts: Mapping[str, int], values: Iterable[tuple[str, float | None]]
 ) -> None:
     if not 0 < call.share < 1:
         return

@@ -5,6 +5,7 @@ a human is asked (deadline). Not covered: whether the candidate is there and may
 """
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -130,7 +131,7 @@ class Plan(_Part):
     @model_validator(mode="after")
     def _possible(self) -> "Plan":
         shares = [each.share for each in self.steps]
-        if any(later <= before for before, later in zip(shares, shares[1:], strict=False)):
+        if any(later <= before for before, later in pairwise(shares)):
             raise ValueError(f"steps: {[each.percent for each in self.steps]!r} have to grow")
         if self.kind == "canary":
             if shares[-1] != 1 or shares[0] < LEAST_SHARE:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .special import t_quantile
+from .special import t_cdf, t_quantile
 from .verdict import Interval
 
 Floats = NDArray[np.float64]
@@ -70,6 +70,30 @@ def t_interval(clusters: Clusters, alpha: float = 0.05) -> Interval:
         return Interval(-math.inf, math.inf)
     half = t_quantile(1 - alpha / 2, count - 1) * clusters.standard_error
     return Interval(clusters.mean - half, clusters.mean + half)
+
+
+def t_worse(clusters: Clusters) -> float:
+    """One-sided p-value of "the mean is not below 0", by Student's t."""
+    mean, error = clusters.mean, clusters.standard_error
+    if error <= 1e-9 * abs(mean):  # 0, or what rounding leaves of it
+        return 0.0 if mean < 0 else 1.0
+    return t_cdf(mean / error, len(clusters.sums) - 1) if error < math.inf else 1.0
+
+
+def with_unseen(clusters: Clusters, many: int) -> Clusters:
+    """With so many clusters more, of average size, each as far above the mean as the farthest is; below it for a
+    negative number.
+
+    Where gains are skewed, few clusters are likely to lack the long tail's values, and then look both worse and less
+    spread than they are. The bound of Gaffke (2005) and of Learned-Miller and Thomas (2019) adds one value at the end
+    of the range for that; the farthest that was seen stands in where the range is wide or unknown.
+    """
+    residuals, size = clusters.residuals, float(clusters.sizes.mean())
+    farthest = float(residuals.max() if many > 0 else residuals.min())
+    more = abs(many)
+    return Clusters(
+        np.append(clusters.sums, [clusters.mean * size + farthest] * more), np.append(clusters.sizes, [size] * more)
+    )
 
 
 def design_effect(values: Floats, membership: NDArray[np.int64]) -> float:

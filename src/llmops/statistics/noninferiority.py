@@ -2,7 +2,8 @@
 
 Right/wrong once per item: McNemar mid-p to block, Tango's interval to pass. Everything else (graded scores, repeats,
 clusters, ratios): to block the sign-flip test and the studentised cluster bootstrap, both, because gains may be skewed;
-to pass the bootstrap's bound. Below 30 clusters the bound is Student's t.
+to pass the bootstrap's bound. Below 30 clusters the bound is Student's t. No resample knows a long tail that has not
+shown itself: both must also hold, by Student's t, with one more cluster (below 30: two) as far out as the farthest.
 Where fewer than ten clusters changed at all, neither is to be trusted, and the bound falls back on what an exact
 interval of "how often does it get worse" allows: ten identical items prove nothing, fifty-nine prove five points.
 Bad data is an ERROR finding, never an exception: a gate must not pass because a scorer died.
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import bootstrap, mcnemar, permutation, tango
-from .clustered import Clusters, Floats, codes, gather, t_interval
+from .clustered import Clusters, Floats, codes, gather, t_interval, t_worse, with_unseen
 from .criterion import Criterion
 from .paired import Arms, BadData, clean, filled, gains
 from .proportion import exact_upper
@@ -121,12 +122,18 @@ def _graded(clusters: Clusters, reach: float | None, alpha: float, seed: int) ->
     method = "sign-flip, "
     p_worse = permutation.worse(clusters.sums, seed=seed)
     drawn = bootstrap.studentised(clusters, seed=seed)
+    unseen = 2 if count < FEW_CLUSTERS else 1
     if count >= FEWEST_DRAWN:  # the sign-flip test is too quick to block where gains are skewed; this one sees the skew
         p_worse = max(p_worse, drawn.p_worse)
     if count < FEW_CLUSTERS:
         bounds, method = t_interval(clusters, 2 * alpha), method + "t interval"
     else:
         bounds, method = drawn.interval(2 * alpha), method + "studentised bootstrap"
+    p_worse = max(p_worse, t_worse(with_unseen(clusters, unseen)))
+    bounds = Interval(
+        min(bounds.lower, t_interval(with_unseen(clusters, -unseen), 2 * alpha).lower),
+        max(bounds.upper, t_interval(with_unseen(clusters, unseen), 2 * alpha).upper),
+    )
     changed = int(np.count_nonzero(clusters.sums))
     if changed < FEW_CHANGED:
         rare = _rare(clusters, reach, alpha)

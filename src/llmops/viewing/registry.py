@@ -98,7 +98,8 @@ def diff(unified: str, caption: str) -> None:
     """A unified difference, line by line, with the changed words of a line that was rewritten."""
     lines = unified.splitlines()
     body = [line for line in lines if not line.startswith(("--- ", "+++ "))]
-    shown, at = [], 0
+    shown: list[str] = []
+    at = 0
     before = after = 1
     while at < len(body) and len(shown) < _MOST_LINES:
         line = body[at]
@@ -139,7 +140,7 @@ def _rewritten(gone: Sequence[str], come: Sequence[str], before: int, after: int
     old = [each[0] for each in pairs] + [words.html(each, _LINE_CHARS) for each in gone[len(pairs) :]]
     new = [each[1] for each in pairs] + [words.html(each, _LINE_CHARS) for each in come[len(pairs) :]]
     return [
-        *(_line("gone", str(before + number), "", "−", each) for number, each in enumerate(old)),
+        *(_line("gone", str(before + number), "", "\N{MINUS SIGN}", each) for number, each in enumerate(old)),
         *(_line("add", "", str(after + number), "+", each) for number, each in enumerate(new)),
     ]
 

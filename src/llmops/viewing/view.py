@@ -5,8 +5,10 @@ draws no more of that panel and needs no other care. ``live`` makes a function a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import tzinfo
+from functools import cache
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -19,6 +21,7 @@ from .window import Window
 
 _FAST_S, _SLOW_S = 5.0, 30.0
 _LONG_S = 3 * 86_400
+_AT_ONCE = 8
 
 
 class Reader(NamedTuple):
@@ -83,6 +86,11 @@ class View(NamedTuple):
         """A GET whose failure the page handles itself. A parameter ``from_`` is sent as ``from``."""
         return self.feed.ask(path, {name.rstrip("_"): value for name, value in params.items()}, key=self.key())
 
+    def ask_all(self, asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Answer]:
+        """Several GETs at the same time, each a path and its parameters; the answers in their order."""
+        key = self.key()  # it is of this thread's reader
+        return list(_pool().map(lambda each: self.feed.ask(each[0], each[1], key=key), asked))
+
     def get(self, path: str, /, **params: Any) -> Any | None:
         """A GET; None after its failure has been shown in this place."""
         found = self.ask(path, **params)
@@ -101,6 +109,12 @@ class View(NamedTuple):
         title, what_next, command = _SAID[problem.trouble]
         said = problem.message if problem.trouble in ("refused", "odd", "missing", "forbidden") else what_next
         components.empty(title, said, command, bad=problem.trouble not in ("missing", "forbidden"))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """For all readers of this process."""
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ask")
 
 
 SOURCES: dict[str, tuple[str, str]] = {

@@ -18,6 +18,7 @@ from ...evals.review.desk import ReviewDesk
 from ...identity.directory import IdentityDirectory
 from ...monitoring.alerts.directory import AlertDirectory
 from ...releases.card import Cards
+from ...rollout.directory import RolloutDirectory
 from ...spend.rule_directory import RuleDirectory
 from ...spend.usage.directory import UsageDirectory
 from ...telemetry.assessments.repository.assessments import AssessmentRepository
@@ -46,6 +47,7 @@ from . import overview as overview_routes
 from . import prompts as prompt_routes
 from . import releases as release_routes
 from . import review as review_routes
+from . import rollouts as rollout_routes
 from . import scores as score_routes
 from . import slos as slo_routes
 from . import traces as trace_routes
@@ -76,6 +78,7 @@ def build(
     evals: EvalDirectory | None = None,
     audit: AuditTrail | None = None,
     releases: Cards | None = None,
+    rollouts: RolloutDirectory | None = None,
     flags: Flags | None = None,
     prompts: prompt_routes.Directories | None = None,
     drift: drift_routes.DriftReports | None = None,
@@ -128,6 +131,9 @@ def build(
         app.include_router(overview_routes.router(overview))
     if releases is not None:
         app.include_router(release_routes.router(releases, note))
+    if rollouts is not None:
+        traffic = releases.figures if releases is not None else None
+        app.include_router(rollout_routes.router(rollouts, note, traffic))
     if prompts is not None:
         app.include_router(prompt_routes.router(prompts, note, now_s))
         app.include_router(langfuse_routes.router(prompts, note))

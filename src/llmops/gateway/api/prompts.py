@@ -244,7 +244,7 @@ def router(prompts: Directories, note: Note[Caller], now_s: Callable[[], float] 
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         tenant: Tenant = None,
     ) -> dict[str, Any]:
-        whose = tenant_of(caller, tenant) if tenant or caller.tenant else None
+        whose = tenant_of(caller, tenant) if caller.tenant or tenant not in (None, SHARED) else None
         owner = kept.owner(tenant_of(caller, tenant), name)
         numbers = [each.number for each in kept.headers(owner, name, before=before, limit=limit)]
         until_ms = round(now_s() * 1000) + 1

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...errors import Forbidden
-from ...releases.card import Cards, shown
+from ...releases.card import Cards, iso, shown
 from ...releases.directory import ReleaseDirectory, described
 from ...releases.release import GateVerdict, Move, Pointer, Release
 from ..access import Caller
@@ -69,6 +69,7 @@ def router(cards: Cards, note: Noting) -> APIRouter:
         live = _live(releases, seer)
         return {
             "releases": [shown(each, live.get((each.tenant, each.bundle.name))) for each in page],
+            "live": [_pointed(each) for each in live.values() if name in (None, each.name)],
             "next": page[-1].created_at_ms if len(found) > limit else None,
         }
 
@@ -146,6 +147,16 @@ _whose = _seer
 
 def _live(releases: ReleaseDirectory, seer: str | None) -> dict[tuple[str | None, str], Pointer]:
     return {(each.tenant, each.name): each for each in releases.repository.pointers(seer)}
+
+
+def _pointed(pointer: Pointer) -> dict[str, Any]:
+    return {
+        "name": pointer.name,
+        "tenant": pointer.tenant,
+        "release_id": pointer.release_id,
+        "since": iso(pointer.since_ms),
+        "by": pointer.by,
+    }
 
 
 def _shown(releases: ReleaseDirectory, release: Release) -> dict[str, Any]:

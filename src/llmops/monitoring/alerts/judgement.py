@@ -14,7 +14,7 @@ from .life import MEMORY_S, Finding, Patience, end, step
 
 MOST_ALERTS = 500
 _LEAST_UNKNOWN_S = 900.0
-_ABSENCE_IS_WELL = frozenset({"budget_used", "breaker_open", "drops", "slo_burn"})
+_ABSENCE_IS_WELL = frozenset({"budget_used", "breaker_open", "drops", "slo_burn", "rollout"})
 """Kinds that see everything there is: what they do not see is not there any more."""
 
 

@@ -24,6 +24,8 @@ _WORDS: dict[RuleKind, str] = {
     "spend_anomaly": "an hour's spend is {value} deviations above the usual, the limit {threshold}",
     "breaker_open": "no calls are sent there",
     "drops": "{value} were lost, the limit is {threshold}",
+    "drift": "calls have shifted by {value}, the limit is {threshold}",
+    "rollout": "a rollout went back, or waits for a human",
     "slo_burn": "the error budget burns {value} times as fast as it may",
 }
 

@@ -45,6 +45,9 @@ class Seeing:
             case "drift":
                 shifts = self._sources.shifts() if self._sources.shifts is not None else ()
                 return [Reading(labels=each.labels, value=each.size, detail=each.detail) for each in shifts]
+            case "rollout":
+                ended = self._sources.rollouts() if self._sources.rollouts is not None else ()
+                return [Reading(labels=each.labels, value=each.size, detail=each.detail) for each in ended]
             case "breaker_open":
                 worst = worst_breakers(list(signals))
                 return [

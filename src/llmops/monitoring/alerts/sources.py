@@ -85,3 +85,5 @@ class Sources(msgspec.Struct, kw_only=True):
     budgets: Callable[[], Sequence[BudgetUse]] | None = None
     burns: Callable[[], Sequence[Burn]] | None = None
     shifts: Callable[[], Sequence[Shift]] | None = None
+    rollouts: Callable[[], Sequence[Shift]] | None = None
+    """Those that went back, or that wait for a human, each of size 1."""

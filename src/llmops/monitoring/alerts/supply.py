@@ -25,6 +25,7 @@ def build_sources(
     rules: RuleDirectory,
     standings: Callable[[], Iterable[Standing]] | None = None,
     shifts: Callable[[], Sequence[Shift]] | None = None,
+    rollouts: Callable[[], Sequence[Shift]] | None = None,
 ) -> Sources:
     """What a gateway knows. ``standings`` says how its objectives stand, ``shifts`` what has drifted."""
     return Sources(
@@ -33,6 +34,7 @@ def build_sources(
         budgets=lambda: budget_uses(rules),
         burns=(lambda: burns_of(standings())) if standings is not None else None,
         shifts=shifts,
+        rollouts=rollouts,
     )
 
 

@@ -21,13 +21,17 @@ def used_quotas(rules: Iterable[Rule], repository: UsageRepository, now_s: float
     used: dict[str, int] = {}
     quotas: dict[str, Quota] = {}
     starts = starts_of(now_s)
+    read: dict[tuple[tuple[str, ...], date], list[tuple[Subject, int, int]]] = {}  # many rules look at the same sums
     for rule in rules:
         dimensions = sorted(rule.dimensions | {"tenant"})
         if "ip" in dimensions:
             continue
         for window in _windows(rule):
             since = datetime.fromtimestamp(starts[WINDOWS.index(window)], UTC).date()
-            for subject, tokens, nanousd in _subjects(dimensions, repository, since):
+            key = (tuple(dimensions), since)
+            if key not in read:
+                read[key] = list(_subjects(dimensions, repository, since))
+            for subject, tokens, nanousd in read[key]:
                 for meter in rule.meters(subject):
                     if isinstance(meter, Quota) and meter.window == window:
                         amount = tokens if meter.unit is Unit.TOKENS else nanousd
