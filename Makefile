@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test soak soak-azure faults lint format types eval gate bench-gate log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals test-ray bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve demo test pictures soak soak-azure faults lint format types eval gate bench-gate log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals bench-dashboard test-ray bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ soak-azure: $(DEV) ## replay a trace amid faults, 200,000 calls (ARGS="--trace F
 
 faults: $(DEV) ## kill gateways, stores and clients amid load (ARGS="kill --runs 20")
 	$(BIN)/python -m tests.faults $(ARGS)
+
+pictures: $(DEV) ## play the demo and take the docs' pictures of every page anew
+	$(BIN)/python -m pytest tests/dashboard/test_pictures.py --screenshots --timeout=900 $(ARGS)
 
 lint: $(DEV) ## ruff, and pylint with its bar of 8.0
 	$(BIN)/ruff check src tests evals benchmarks docs examples .ci
@@ -98,6 +101,9 @@ bench-trace-reads: $(DEV) ## measure finding and opening traces among a million 
 
 bench-overview: $(DEV) ## measure the overview with a million calls and ten times as many (ARGS="--postgres")
 	$(BIN)/python -m benchmarks.overview $(ARGS)
+
+bench-dashboard: $(DEV) ## measure the dashboard's pages in a browser with a million calls (ARGS="--database URL --times 10")
+	$(BIN)/python -m benchmarks.dashboard $(ARGS)
 
 bench-evals: $(DEV) ## measure the eval engine beside its peers (BENCH_INSPECT_VENV=… BENCH_PROMPTFOO=…)
 	$(BIN)/python -m benchmarks.evals $(ARGS)

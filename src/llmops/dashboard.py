@@ -36,6 +36,7 @@ from .pages import (
     releases,
     reliability,
     review,
+    rollouts,
     traces,
 )
 from .viewing import frame
@@ -61,6 +62,7 @@ PAGES = (
     ("Improve", evals_datasets, "Datasets", ":material/dataset:", "datasets"),
     ("Improve", prompts, "Prompts", ":material/edit_note:", "prompts"),
     ("Improve", releases, "Releases", ":material/package_2:", "releases"),
+    ("Improve", rollouts, "Rollouts", ":material/alt_route:", "rollouts"),
     ("Improve", flags, "Flags", ":material/flag:", "flags"),
     ("Improve", review, "Review", ":material/rate_review:", "review"),
     ("Manage", keys, "Keys and limits", ":material/key:", "keys"),
@@ -77,7 +79,7 @@ def main() -> None:
     for number, (group, module, title, icon, path) in enumerate(PAGES):
         page = st.Page(_drawing(module), title=title, icon=icon, url_path=path, default=number == 0)
         groups.setdefault(group, []).append(page)
-    st.navigation(groups, position="sidebar").run()
+    st.navigation(groups, position="sidebar", expanded=True).run()
 
 
 def _drawing(module: ModuleType) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 ``site`` is a gateway without keys that has carried calls, ``guarded`` one with keys of two tenants; each with a
 dashboard beside it, made once for all tests. ``page`` is a browser page: an error in its console fails its test.
-Screenshots for the docs are written with ``pytest tests/dashboard --screenshots``.
+The docs' pictures are taken by ``pytest tests/dashboard --screenshots`` (`test_pictures`).
 """
 
 import asyncio
@@ -238,24 +238,6 @@ def new_page(driving: Any) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def page(new_page: Callable[..., Any]) -> Any:
     return new_page()
-
-
-@pytest.fixture
-def picture(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """``picture(page, "overview")`` writes docs/images/overview.png when it is asked for, the whole page high."""
-
-    def take(page: Any, name: str, most_px: int = 2400) -> None:
-        if not request.config.getoption("--screenshots", default=False):
-            return
-        settled(page)
-        width = page.viewport_size["width"]
-        high = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight || 1000")
-        page.set_viewport_size({"width": width, "height": min(int(high) + 10, most_px)})
-        page.wait_for_timeout(1200)  # charts take their new size
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(IMAGES / f"{name}.png"))
-
-    return take
 
 
 def settled(page: Any) -> None:

@@ -24,9 +24,7 @@ def names(page: Any) -> list[str]:
     return [cell.inner_text() for cell in cells]
 
 
-def test_figures_budgets_and_forecast_are_the_control_planes(
-    ledger: Site, page: Any, picture: Callable[..., None]
-) -> None:
+def test_figures_budgets_and_forecast_are_the_control_planes(ledger: Site, page: Any) -> None:
     signed_in(page, ledger, "admin", f"/costs?{MONTH}")
     page.wait_for_selector('[data-gauge="each tenant"]')
     found = ledger.ask("/api/overview?from=now-30d&by=tenant", "admin")
@@ -50,7 +48,6 @@ def test_figures_budgets_and_forecast_are_the_control_planes(
     )
     wanted = ledger.ask("/api/traces?order=dearest&limit=10&from=now-30d", "admin")["items"]
     assert links == [f"/traces?trace={item['trace_id']}" for item in wanted]
-    picture(page, "costs-1440-light")
 
 
 def test_a_row_narrows_the_page_a_reload_keeps_it_and_crumbs_lead_back(ledger: Site, page: Any) -> None:
@@ -106,14 +103,11 @@ def test_a_tenants_viewer_sees_its_own_money_alone(ledger: Site, page: Any) -> N
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (2500, "light")])
-def test_it_fits_every_width(
-    ledger: Site, new_page: Callable[..., Any], picture: Callable[..., None], width: int, scheme: str
-) -> None:
+def test_it_fits_every_width(ledger: Site, new_page: Callable[..., Any], width: int, scheme: str) -> None:
     page = signed_in(new_page(width=width, scheme=scheme), ledger, "admin", f"/costs?{MONTH}")
     page.wait_for_selector('[data-fact="expected"]')
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over"
-    picture(page, f"costs-{width}-{scheme}")
 
 
 def test_calendar_windows() -> None:

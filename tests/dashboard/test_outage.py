@@ -51,4 +51,3 @@ def test_open_pages_say_what_is_gone_and_recover(new_page: Any, tmp_path: Path) 
         assert pages[0].inner_text('[data-figure="calls"] .lab-value') == "10"
         for page in pages:
             page.close()
-

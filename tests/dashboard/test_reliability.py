@@ -19,9 +19,7 @@ def fact(page: Any, name: str) -> str:
     return found
 
 
-def test_objectives_deployments_and_counts_are_the_control_planes(
-    ledger: Site, page: Any, picture: Callable[..., None]
-) -> None:
+def test_objectives_deployments_and_counts_are_the_control_planes(ledger: Site, page: Any) -> None:
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url))
     signed_in(page, ledger, "admin", f"/reliability?{MONTH}")
@@ -46,7 +44,6 @@ def test_objectives_deployments_and_counts_are_the_control_planes(
     assert fact(page, "llmops_log_records_dropped_total") == "0"
     assert "<script>" in page.inner_text("[data-testid=stMain]"), "a model's name is text"
     assert not [url for url in loaded if not url.startswith((ledger.url, "data:", "blob:"))]
-    picture(page, "reliability-1440-light")
 
 
 def test_a_tenants_viewer_sees_what_is_about_its_own_calls(ledger: Site, page: Any) -> None:
@@ -59,13 +56,10 @@ def test_a_tenants_viewer_sees_what_is_about_its_own_calls(ledger: Site, page: A
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (2500, "light")])
-def test_it_fits_every_width(
-    ledger: Site, new_page: Callable[..., Any], picture: Callable[..., None], width: int, scheme: str
-) -> None:
+def test_it_fits_every_width(ledger: Site, new_page: Callable[..., Any], width: int, scheme: str) -> None:
     page = signed_in(new_page(width=width, scheme=scheme), ledger, "admin", f"/reliability?{MONTH}")
     page.wait_for_selector('[data-fact="llmops_ledger_open"]')
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over"
-    picture(page, f"reliability-{width}-{scheme}")
 
 
 def test_the_field_of_errors_loses_none() -> None:

@@ -1,6 +1,6 @@
 """The review queue in a browser: judged by keys alone, taken back, settled; what is kept is what was pressed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -34,12 +34,11 @@ def marks(desk: Site, place: int) -> list[tuple[str, Any, str]]:
     return [(mark["reviewer"], mark["answer"], mark["state"]) for mark in items[place - 1]["marks"]]
 
 
-def test_a_queue_is_judged_by_keys(desk: Site, page: Any, picture: Callable[..., None]) -> None:
+def test_a_queue_is_judged_by_keys(desk: Site, page: Any) -> None:
     signed_in(page, desk, "acme editor", "/review?live=off&queue=tone")
     count(page, "yours", 0)
     assert "Question 3" in page.inner_text(".lab-quote.in"), "the first that is open"
     assert "<script>" in page.inner_text(".lab-instructions")
-    picture(page, "review")
     page.get_by_label("Comment").fill("2 s u: no keys while one writes")
     page.get_by_label("Comment").blur()
     settled(page)

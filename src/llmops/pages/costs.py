@@ -56,7 +56,8 @@ def _told_apart(view: View, to: Narrowed) -> tuple[str, str]:
     default = "model" if "tenant" not in kinds else "tenant"
     default = default if default in kinds else "day"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        by = address.choose("Told apart by", "by", kinds, default, label_visibility="collapsed")
+        by = address.choose("Told apart by", "by", kinds, default, label_visibility="collapsed",
+                            format_func=lambda kind: f"By {kind}")  # fmt: skip
         tag = _tag(view, to) if by == "tag" else ""
     return by, tag
 

@@ -24,15 +24,18 @@ def troubles(view: View) -> list[Trouble]:
 def _alerts(answer: Answer) -> list[Trouble]:
     if answer.problem is not None:
         return [Trouble("bad", "Not known", answer.problem.message)] if answer.problem.trouble != "missing" else []
-    return [
-        Trouble(
-            "bad" if alert["severity"] in ("page", "critical") else "warn",
-            alert["rule"],
-            alert.get("detail") or ", ".join(f"{name}={value}" for name, value in alert["labels"].items()),
-            link("alerts", rule=alert["rule"]),
-        )
-        for alert in answer.value
-    ]
+    worst: dict[tuple[str, str], Trouble] = {}  # what is critical is often a warning as well: it is said once
+    for alert in answer.value:
+        is_bad = alert["severity"] in ("page", "critical")
+        about = alert.get("detail") or " · ".join(_label(alert["rule"], *each) for each in alert["labels"].items())
+        if is_bad or (alert["rule"], about) not in worst:
+            to = link("alerts", rule=alert["rule"])
+            worst[alert["rule"], about] = Trouble("bad" if is_bad else "warn", alert["rule"], about, to)
+    return list(worst.values())
+
+
+def _label(rule: str, name: str, value: str) -> str:
+    return value if name == rule else f"{name} {value}"
 
 
 def _breakers(answer: Answer) -> list[Trouble]:

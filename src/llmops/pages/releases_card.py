@@ -186,25 +186,36 @@ def _evals(view: View, found: Found) -> None:
     components.heading("Evals", "runs on this release")
     rows: list[list[Cell | str]] = []
     for each in found["evals"][:20]:
-        run = each.get("run_id") or each.get("id") or ""
-        rest = {name: value for name, value in each.items() if name not in ("run_id", "id")}
-        said = ", ".join(f"{name} {judging.text_of(value)}" for name, value in rest.items() if value not in (None, ""))
+        told = [
+            f"{metric['name']} {metric['mean']:.3g}" for metric in each["metrics"] if metric.get("mean") is not None
+        ]
         rows.append(
             [
-                Cell(words.plain(run, 40), to=link("evals", run=run, tenant=view.tenant)),
-                Cell(words.plain(said, 120), title=said),
+                Cell(words.plain(each["run_id"], 40), to=link("evals", run=each["run_id"], tenant=view.tenant)),
+                Cell(each["state"], mood="good" if each["state"] == "complete" else "warn"),
+                Cell(words.plain(f"{each['dataset']}@{each['dataset_version'][:8]}", 50)),
+                Cell(words.plain(", ".join(told), 100), title=", ".join(told)),
+                Cell(figures.money(each["cost_nanousd"]), title=figures.exact_money(each["cost_nanousd"])),
             ]
         )
-    components.table(["run", "what came out"], rows, caption="Evals")
+    components.table(["run", "state", "dataset", "what came out", "cost"], rows, numbers=("cost",), caption="Evals")
 
 
 def _rollouts(view: View, found: Found) -> None:
     components.heading("Rollouts", "that this release was part of")
-    rows: list[list[Cell | str]] = []
-    for each in found["rollouts"][:20]:
-        said = ", ".join(f"{name} {judging.text_of(value)}" for name, value in each.items() if value is not None)
-        rows.append([Cell(words.plain(each.get("id", ""), 40)), Cell(words.plain(said, 120), title=said)])
-    components.table(["rollout", "how it went"], rows, caption="Rollouts")
+    rows: list[list[Cell | str]] = [
+        [
+            Cell(each["id"], to=link("rollouts", rollout=each["id"], tenant=view.tenant)),
+            "candidate" if each["candidate"] == found["id"] else "stable",
+            each["status"].replace("_", " "),
+            f"{each['share'] * 100:g} %",
+            when(view, each["created_at"]),
+            Cell(words.plain(each["saying"], 80), title=each["saying"]),
+        ]
+        for each in found["rollouts"][:20]
+    ]
+    components.table(["rollout", "as", "state", "share", "begun", "what it says"], rows, numbers=("share",),
+                     caption="Rollouts")  # fmt: skip
 
 
 def _moves(view: View, found: Found) -> None:

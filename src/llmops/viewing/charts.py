@@ -219,7 +219,10 @@ def _time(palette: Palette) -> Any:
 def _axis(palette: Palette, form: str, unit: str) -> Any:
     expression = f"format(datum.value, '{FORMATS.get(form, form)}')"
     if form == "ms":
-        expression = "datum.value < 1000 ? format(datum.value, '~r') + ' ms' : format(datum.value / 1000, '~r') + ' s'"
+        expression = (
+            "datum.value == 0 ? '0' : datum.value < 1000 ? format(datum.value, '~r') + ' ms' "
+            ": format(datum.value / 1000, '~r') + ' s'"
+        )
     elif unit:
         expression += f" + ' {unit}'"
     return alt.Axis(labelExpr=expression, tickCount=4, domain=False, ticks=False, labelPadding=8)
@@ -234,7 +237,7 @@ def _colour(series: Series, palette: Palette, colours: Sequence[str] | None, *, 
     chosen = list(colours or palette.series)
     chosen = [chosen[number % len(chosen)] for number in range(len(names))]
     key = (
-        alt.Legend(orient="top", title=None, symbolType="square", symbolSize=80, columns=4, labelLimit=150)
+        alt.Legend(orient="top", title=None, symbolType="square", symbolSize=80, columns=3, labelLimit=150)
         if legend
         else None
     )
@@ -254,7 +257,7 @@ def _show(chart: Any, palette: Palette, height: int, key: str, alt_text: str, *,
             tickColor=palette.line,
             labelFontSize=11,
         )
-        .configure_legend(labelColor=palette.ink, labelFontSize=12, offset=2, padding=0)
+        .configure_legend(labelColor=palette.ink, labelFontSize=12, offset=8, padding=0)
         .configure_text(color=palette.ink)
     )
     st.altair_chart(dressed, width="stretch", height=height, theme=None, key=key, alt=alt_text or None)

@@ -151,6 +151,7 @@ def _card(card: Card) -> str:
     shown = (
         f'<span class="lab-change {change.mood}">{words.html(change.text)}</span> ' if change and change.text else ""
     )
+    shown += "· " if shown and card.note else ""
     return (
         f'<div class="lab-card" data-figure="{words.html(card.name)}" data-exact="{words.html(card.exact)}" '
         f'title="{words.html(card.exact)}"><div class="lab-label">{words.html(card.label)}</div>'
@@ -167,7 +168,7 @@ def _cell(cell: Cell | str, right: bool) -> str:
     if cell.to is not None:
         text = f'<a href="{words.html(cell.to, 1000)}" target="_self">{text}</a>'
     if cell.share is not None:
-        text = f'<span class="bar" style="width:{max(0.0, min(1.0, cell.share)) * 4:.2f}rem"></span>{text}'
+        text = f'<span class="bar" style="width:{max(0.0, min(1.0, cell.share)) * 3:.2f}rem"></span>{text}'
     title = f' title="{words.html(cell.title, 400)}"' if cell.title else ""
     return f"<td{_right(right)}{title}>{text}{cell.beside}</td>"
 

@@ -57,12 +57,12 @@ def milliseconds(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """45 s · 12 min · 3 h 20 min · 5 days"""
+    """45 s · 1 min · 12 min · 1 h · 3 h 20 min · 5 days"""
     if value is None:
         return NOTHING
-    if value < 120:
+    if value < 120 and value != 60:
         return f"{value:.0f} s"
-    if value < 7200:
+    if value < 7200 and value != 3600:
         return f"{value / 60:.0f} min"
     if value < 172_800:
         minutes = value % 3600 // 60

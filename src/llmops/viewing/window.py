@@ -42,7 +42,7 @@ class Window(NamedTuple):
 
     def said(self, zone: tzinfo) -> str:
         if self.is_moving:
-            return f"the last {figures.seconds(self.length_s)}"
+            return "the last hour" if self.length_s == 3600 else f"the last {figures.seconds(self.length_s)}"
         return " to ".join(f"{datetime.fromtimestamp(float(end), zone):%d %b %H:%M}" for end in (self.first, self.last))
 
 

@@ -148,6 +148,8 @@ class Policy(_Section):
     scorers: list[str | dict[str, Any]] = Field(min_length=1)
     judge: JudgeConfig | None = None
     panel: list[JudgeConfig] = []
+    embeddings: str | None = Field(None, min_length=1, description="The model whose embeddings scorers compare.")
+    calibrations: Path | None = Field(None, description="Judges' calibrations; without one a judge is advisory.")
     metrics: dict[str, MetricPolicy] = Field(min_length=1)
     must_pass: MustPass | None = None
     slices: Slices | None = None
@@ -178,7 +180,11 @@ class Policy(_Section):
 
     @property
     def digest(self) -> str:
-        where: Any = {"dataset": {"path"}, "subjects": {"baseline": {"replay"}, "candidate": {"replay"}}}
+        where: Any = {
+            "calibrations": True,
+            "dataset": {"path"},
+            "subjects": {"baseline": {"replay"}, "candidate": {"replay"}},
+        }
         told = msgspec.json.encode(self.model_dump(mode="json", exclude=where), order="deterministic")
         return hashlib.sha256(told).hexdigest()[:16]
 
@@ -196,6 +202,8 @@ class Policy(_Section):
             scorers=self.scorers,
             judge=self.judge,
             panel=self.panel,
+            embeddings=self.embeddings,
+            calibrations=self.calibrations,
             repeats=self.most_repeats,
             concurrency=max(1, self.concurrency // 2),
             timeout_s=self.timeout_s,
@@ -218,7 +226,9 @@ def read_policy(path: Path) -> Policy:
         replay = folder / subject.replay if subject.replay is not None else None
         subjects[which] = subject.model_copy(update={"replay": replay})
     dataset = policy.dataset.model_copy(update={"path": folder / policy.dataset.path})
-    return policy.model_copy(update={"dataset": dataset, "subjects": Subjects.model_construct(**subjects)})
+    known = folder / policy.calibrations if policy.calibrations is not None else None
+    changed = {"dataset": dataset, "subjects": Subjects.model_construct(**subjects), "calibrations": known}
+    return policy.model_copy(update=changed)
 
 
 def check_policy(given: Any, *, source: str = "the gate's policy") -> Policy:

@@ -1,0 +1,80 @@
+"""Running rollouts as cards, and all of them in a list, the newest first."""
+
+import streamlit as st
+
+from ..viewing import address, components, registry, words
+from ..viewing.components import Cell
+from ..viewing.view import View
+from .releases_words import owner_of, when
+from .rollouts_words import OPEN, Rollout, here, kind_of, percent, state_of
+
+_LIMIT = 100
+
+
+def rollouts(view: View) -> None:
+    name = address.read("name")
+    found = view.get("/api/rollouts", **({"tenant": view.tenant} if view.tenant else {}), name=name, limit=_LIMIT)
+    if found is None:
+        return
+    rows = found["rollouts"]
+    if not rows:
+        components.empty(
+            "No rollout is like that" if name else "There have been no rollouts yet",
+            "A rollout gives a new release a small share of the traffic, and more as the evidence allows:",
+            "llmops rollout start plan.yaml",
+        )
+        return
+    running = [each for each in rows if each["status"] in OPEN]
+    if running:
+        components.heading("Under way", "shares of the traffic now")
+        st.html(f'<div class="lab-lives">{"".join(_card(view, each) for each in running[:60])}</div>')
+    components.heading("Rollouts" + (f" of {name}" if name else ""), "the newest first")
+    components.table(
+        [
+            "rollout",
+            "state",
+            "name",
+            "kind",
+            "share",
+            "candidate",
+            "instead of",
+            "begun",
+            "by",
+            "whose",
+            "what it says",
+        ],
+        [_row(view, each) for each in rows],
+        numbers=("share",),
+        caption="Rollouts",
+    )
+    if len(rows) == _LIMIT:
+        st.caption(f"The newest {_LIMIT}; the older ones: llmops rollout status.")
+
+
+def _card(view: View, each: Rollout) -> str:
+    mood, said = state_of(each["status"])
+    split = registry.shares({"candidate": each["share"], "stable": 1 - each["share"]})
+    return (
+        f'<a class="lab-live" href="{words.html(here(view, each["id"]), 1000)}" target="_self" '
+        f'data-rollout="{words.html(each["id"])}"><b>{words.html(each["name"], 100)}</b>'
+        f"<span>{words.html(kind_of(each['kind']))}, step {each['step'] + 1} of {len(each['steps'])}: "
+        f"{percent(each['share'])} gets <code>{words.html(each['candidate'])}</code></span>{split}"
+        f"<span>{components.tag(mood, said)} {words.html(each['saying'], 160)}</span></a>"
+    )
+
+
+def _row(view: View, each: Rollout) -> list[Cell | str]:
+    mood, said = state_of(each["status"])
+    return [
+        Cell(each["id"], to=here(view, each["id"])),
+        Cell(said, mood=mood),
+        Cell(words.plain(each["name"], 40), to=here(view, name=each["name"])),
+        kind_of(each["kind"]),
+        percent(each["share"]),
+        Cell(each["candidate"], to=components.link("releases", release=each["candidate"], of=each["tenant"])),
+        Cell(each["stable"], to=components.link("releases", release=each["stable"], of=each["tenant"])),
+        when(view, each["created_at"]),
+        Cell(words.plain(each["created_by"], 30), title=each["created_by"]),
+        Cell(words.plain(owner_of(each["tenant"]), 30)),
+        Cell(words.plain(each["saying"], 70), title=each["saying"]),
+    ]

@@ -1,0 +1,171 @@
+"""The conductor over both databases: it counts, decides, and goes on after a kill from the same evidence."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import insert
+
+from llmops.clock import ManualClock
+from llmops.errors import Conflict
+from llmops.rollout.conductor import Conductor
+from llmops.rollout.directory import RolloutDirectory
+from llmops.rollout.evidence import Mark
+from llmops.rollout.outcome import CallSeen
+from llmops.rollout.rollout import LoggedDecision, Rollout
+from llmops.store.database import Database
+from llmops.store.tables import calls
+from tests.rollout.parts import CANDIDATE_ID, STABLE_ID, a_call, a_plan
+
+
+class SomeReleases:
+    def __init__(self) -> None:
+        self.pointer = STABLE_ID
+        self.is_blocked = False
+
+    def live(self, name: str, tenant: str | None) -> str | None:
+        return self.pointer
+
+    def check(self, release_id: str, name: str, tenant: str | None) -> None:
+        assert release_id == CANDIDATE_ID
+
+    def blocked(self, release_id: str, tenant: str | None) -> bool:
+        return self.is_blocked
+
+    def promote(self, rollout: Rollout, by: str, reason: str) -> None:
+        if self.pointer not in (rollout.stable, rollout.plan.candidate):
+            raise Conflict("moved")
+        self.pointer = rollout.plan.candidate
+
+    def restore(self, rollout: Rollout, by: str, reason: str) -> None:
+        self.pointer = rollout.stable
+
+
+class House:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = ManualClock()
+        self.releases = SomeReleases()
+        self.directory = RolloutDirectory(database, self.clock, self.releases)
+        self.told: list[str] = []
+        self.number = 0
+        self.luck = random.Random(11)
+
+    def conductor(self, **fields: Any) -> Conductor:
+        def told(_rollout: Rollout, decision: LoggedDecision, _marks: Sequence[Mark]) -> None:
+            self.told.append(decision.action)
+
+        return Conductor(self.database, self.clock, self.releases, told=told, **fields)
+
+    def traffic(self, rollout: Rollout, n: int, bad: float) -> None:
+        """Calls of a second, with this share of failures among the candidate's."""
+        share, now_ms = rollout.share, round(self.clock.now_s() * 1000)
+        rows = []
+        for _ in range(n):
+            self.number += 1
+            candidate = self.luck.random() < share
+            status = 503 if candidate and self.luck.random() < bad else 200
+            call = a_call(self.number, candidate=candidate, share=share, status=status, session=f"s{self.number}")
+            rows.append(row_of(msgspec.structs.replace(call, started_ms=now_ms + self.number % 900), rollout.id))
+        with self.database.write("calls") as connection:
+            connection.execute(insert(calls), rows)
+
+
+def row_of(call: CallSeen, rollout_id: str) -> dict[str, Any]:
+    import datetime
+
+    row = {name: getattr(call, name) for name in ("request_id", "tenant", "arm", "status", "session", "latency_ms")}
+    nothing = dict.fromkeys(
+        ("log_file", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"), 0
+    )
+    words = {"operation": "chat", "model": "mock", "provider": "mock", "usage_source": "none", "tags": "{}"}
+    flags = dict.fromkeys(("stream", "cached", "recovered"), False)
+    share = call.share if call.arm == "candidate" else 1 - call.share
+    about = {"rollout_id": rollout_id, "probability": share, "started_at_ms": call.started_ms}
+    return {**row, **nothing, **words, **flags, **about, "day": datetime.date(2026, 1, 1)}
+
+
+@pytest.fixture
+def house(database: Database) -> Iterator[House]:
+    yield House(database)
+
+
+def walk(house: House, rollout_id: str, bad: float, *, killed: bool, seconds: int = 60) -> list[str]:
+    """Seconds of traffic, each with a look; ``killed``: each look by another process, the one before gone."""
+    conductor = house.conductor()
+    for _ in range(seconds):
+        rollout = house.directory.repository.get(rollout_id, None)
+        if not rollout.is_open:
+            break
+        house.traffic(rollout, 60, bad)
+        house.clock.advance(1.0)
+        if killed:
+            house.clock.advance(6.0)  # its lease has run out
+            conductor = house.conductor()
+        conductor.round()
+        assert conductor.problems() == []
+    return [each.action for each in reversed(house.directory.repository.decisions(rollout_id))]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("bad", [0.0, 0.5])
+def test_it_decides_also_when_it_is_killed_all_the_time(house: House, bad: float, killed: bool) -> None:
+    guards = [{"metric": "error", "margin": 0.2}]
+    plan = a_plan(steps=[20, 50, 100], min_units=20, min_time="2s", settle="2s", guards=guards)
+    made = house.directory.start(plan, None, by="ann", reason="a test")
+    actions = walk(house, made.id, bad, killed=killed)
+    after = house.directory.repository.get(made.id, None)
+    if bad:
+        assert (after.state.status, after.share, house.releases.pointer) == ("rolled_back", 0, STABLE_ID)
+        assert actions[-1] == "ROLLBACK"
+    else:
+        assert (after.state.status, house.releases.pointer) == ("promoted", CANDIDATE_ID)
+        assert actions == ["START", "PROMOTE", "PROMOTE", "DONE"]
+    assert house.told == actions[1:]
+    marks = house.directory.repository.marks(made.id)
+    assert marks[-1].guard == "split" and marks[-1].candidate_n <= house.number
+
+
+def test_every_call_is_counted_once_whoever_counts(house: House) -> None:
+    made = house.directory.start(
+        a_plan(steps=[50, 100], settle="1s", min_time="1h", deadline="1d"), None, by="", reason=""
+    )
+    house.traffic(made, 300, 0.0)
+    first, second = house.conductor(), house.conductor()
+    house.clock.advance(2.5)
+    first.round()
+    second.round()  # it is not its turn
+    _, evidence = house.directory.repository.evidence(made.id)
+    assert evidence.units + evidence.stable_units == 300
+    house.clock.advance(10)
+    second.round()
+    house.clock.advance(10)
+    first.round()
+    assert house.directory.repository.evidence(made.id)[1].split.canary_n == evidence.units
+
+
+def test_a_block_by_the_gate_and_an_order_meet(house: House) -> None:
+    made = house.directory.start(a_plan(), "acme", by="ann", reason="")
+    with pytest.raises(Conflict, match="is open"):
+        house.directory.start(a_plan(), "acme", by="ann", reason="")
+    after, _ = house.directory.order(made.id, "pause", "acme", by="ann", reason="lunch")
+    assert after.state.status == "paused"
+    house.releases.is_blocked = True
+    house.clock.advance(1)
+    house.conductor().round()
+    assert house.directory.repository.get(made.id, "acme").state.status == "rolled_back"
+    assert house.directory.repository.find("other") == []
+
+
+def test_a_burning_objective_of_the_candidate_ends_it(house: House) -> None:
+    burning: list[tuple[dict[str, str], str]] = [({"release": STABLE_ID}, "availability")]
+    made = house.directory.start(a_plan(), None, by="ann", reason="")
+    conductor = house.conductor(burns=lambda: burning)
+    conductor.round()
+    assert house.directory.repository.get(made.id, None).is_open
+    burning.append(({"release": CANDIDATE_ID}, "availability"))
+    house.clock.advance(6)
+    conductor.round()
+    assert house.told == ["ROLLBACK"]

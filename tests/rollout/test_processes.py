@@ -1,0 +1,123 @@
+"""Gateways as processes: killed in the middle they go on where they were, and replicas agree on every assignment."""
+
+import http.client
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving import HOST, Server, free_port, running, until
+from tests.store.postgres import PostgresServer
+from tests.store.redis_server import RedisServer
+
+CONFIG = """
+auth: {refresh_seconds: 0.1}
+log: {flush_milliseconds: 5}
+resilience: {enabled: false}
+models:
+  good: [{provider: mock}]
+  failing: [{provider: mock, mock: {error_rate: 0.7}}]
+"""
+JSON = {"content-type": "application/json"}
+QUICK = {"steps": [40, 70, 100], "min_units": 15, "min_time": "0.5s", "settle": "0.5s"}
+
+
+@contextmanager
+def gateway(folder: Path, env: dict[str, str]) -> Iterator[Server]:
+    folder.mkdir(exist_ok=True)
+    (folder / "gateway.yaml").write_text(CONFIG)
+    port = free_port()
+    with running(
+        ["-m", "llmops", "serve", "--config", "gateway.yaml", "--port", str(port)], folder, port, env
+    ) as found:
+        yield found
+
+
+def ask(server: Server, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=20)
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None, {**JSON, **headers})
+        response = connection.getresponse()
+        return response.status, {k.lower(): v for k, v in response.getheaders()}, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def said(server: Server, method: str, path: str, body: Any = None) -> Any:
+    status, _, found = ask(server, method, path, body)
+    assert status < 300, found
+    return found
+
+
+def call(server: Server, session: str) -> str | None:
+    """The release that answered, or would have."""
+    body = {"model": "bot", "messages": [{"role": "user", "content": "Hi"}]}
+    _, headers, _ = ask(server, "POST", "/v1/chat/completions", body, **{"x-llmops-session": session})
+    return headers.get("x-llmops-release")
+
+
+def starts(server: Server, model: str, **fields: Any) -> dict[str, Any]:
+    live = said(server, "POST", "/api/releases", {"bundle": {"name": "bot", "model": "good"}})["id"]
+    said(server, "POST", f"/api/releases/{live}/live", {"reason": "a test"})
+    bundle = {"name": "bot", "model": model, "parameters": {"seed": 1}}
+    candidate = said(server, "POST", "/api/releases", {"bundle": bundle})["id"]
+    plan = {"name": "bot", "candidate": candidate, "guards": [{"metric": "error", "margin": 0.3}], **QUICK, **fields}
+    until(lambda: call(server, "first") == live, "the live release")
+    return said(server, "POST", "/api/rollouts", {"plan": plan})  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("model", "end"), [("good", "promoted"), ("failing", "rolled_back")])
+def test_killed_in_the_middle_it_goes_on(tmp_path: Path, model: str, end: str) -> None:
+    folder, env = tmp_path / "one", {"LLMOPS_DATABASE_URL": f"sqlite:///{tmp_path}/llmops.db"}
+    units = 0
+    with gateway(folder, env) as first:
+        made = starts(first, model, min_units=60)
+        for number in range(40):
+            call(first, f"before-{number}")
+        found = until(lambda: _with_units(first, made["id"]), "units that are counted")
+        units = found["units"]
+        first.signal(signal.SIGKILL)
+        first.wait()
+    with gateway(folder, env) as second:
+        found = said(second, "GET", f"/api/rollouts/{made['id']}")
+        assert found["units"] >= units and (found["step"] == 0 or found["status"] != "running")
+        numbers = iter(range(10_000))
+
+        def ended() -> dict[str, Any] | None:
+            for _ in range(10):
+                call(second, f"after-{next(numbers)}")
+            now = said(second, "GET", f"/api/rollouts/{made['id']}")
+            return now if now["status"] != "running" else None
+
+        assert until(ended, "the end", 60)["status"] == end
+
+
+def test_three_replicas_agree_and_go_back_together(
+    tmp_path: Path, postgres: PostgresServer, redis_always: RedisServer
+) -> None:
+    env = {"LLMOPS_DATABASE_URL": postgres.fresh(), "LLMOPS_REDIS_URL": redis_always.url}
+    with ExitStack() as stack:
+        replicas = [stack.enter_context(gateway(tmp_path / f"{number}", env)) for number in range(3)]
+        made = starts(replicas[0], "good", min_time="1h", deadline="1d")
+        stable, candidate = made["stable"], made["candidate"]
+        sessions = [f"s{number}" for number in range(40)]
+        for replica in replicas:
+            until(
+                lambda: candidate in {call(replica, session) for session in sessions[:10]},  # noqa: B023 - used at once
+                "a replica that follows",
+            )
+        told = [[call(replica, session) for session in sessions] for replica in replicas]
+        assert told[0] == told[1] == told[2] and set(told[0]) == {stable, candidate}
+        said(replicas[1], "POST", f"/api/rollouts/{made['id']}/rollback", {"reason": "a test"})
+        chosen = sessions[told[0].index(candidate)]
+        for replica in replicas:
+            until(lambda: call(replica, chosen) == stable, "a replica that goes back", 2.0)  # noqa: B023 - used at once
+
+
+def _with_units(server: Server, rollout_id: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = said(server, "GET", f"/api/rollouts/{rollout_id}")
+    return found if found["units"] else None
