@@ -1,8 +1,9 @@
 """How rollouts decide, over many seeded ones looked at all the time, and what an assignment costs.
 
-``python -m benchmarks.rollouts [--runs 300] [--json FILE]``: false rollbacks of a healthy candidate over 20,000 requests,
-requests until a bad one goes back, false promotions of one that is worse by just the margin, uneven samples found, and
-microseconds of an assignment. All through the plan, the evidence and the guards that the gateway uses.
+``python -m benchmarks.rollouts [--runs 300] [--json FILE]`` counts false rollbacks of a healthy candidate over 20,000
+requests, the requests until a bad one goes back, false promotions of one that is worse by just the margin, uneven
+samples that are found, and the microseconds of an assignment; all through the plan, the evidence and the guards that
+the gateway uses.
 """
 
 import argparse

@@ -108,7 +108,7 @@ class AlertRuleSettings(_Section):
         description="`latency` (seconds, a quantile), `success_rate` (share of calls), `budget_used` (share of any "
         "budget), `quality` (mean of a score), `spend_anomaly` (robust z-score of an hour's spend), `breaker_open` (or "
         "a credential that is refused), `drops` (records and spans lost), `slo_burn`, `drift` (the size of a shift, no "
-        "chance, that `evals.drift` has found; 0.25 is much), `rollout` (one that went back, or that waits for a human)."
+        "chance, that `evals.drift` has found; 0.25 is much), `rollout` (went back, or waits for a human)."
     )
     threshold: dict[Severity, float] = Field(
         {},

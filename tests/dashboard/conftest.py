@@ -190,7 +190,7 @@ def browser() -> Iterator[Any]:
     opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
     loop = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
-    opened.loop = loop
+    opened.loop, opened.contexts_by_look = loop, {}
     yield opened
     asyncio._set_running_loop(loop)
     opened.close()
@@ -209,29 +209,36 @@ def driving(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def new_page(driving: Any) -> Iterator[Callable[..., Any]]:
-    """``new_page(width=…, scheme="dark")``: a page of a browser that knows nothing yet. Console errors are forgiven
-    where they contain one of ``forgive``."""
-    contexts, said = [], []
+    """``new_page(width=…, scheme="dark")``: a page of a browser that nobody is signed in with. Console errors are
+    forgiven where they contain one of ``forgive``. Pages of one look share what the browser has cached, for the whole
+    session: Streamlit's scripts take longer than most tests."""
+    used, pages, said = [], [], []
     forgiven: list[str] = []
 
     def new(width: int = 1440, height: int = 1000, scheme: str = "light", forgive: tuple[str, ...] = ()) -> Any:
-        context = driving.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            timezone_id="Europe/Zurich",
-            locale="en-GB",
-        )
+        looks = driving.contexts_by_look
+        if (width, height, scheme) not in looks:
+            looks[width, height, scheme] = driving.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                timezone_id="Europe/Zurich",
+                locale="en-GB",
+            )
+        context = looks[width, height, scheme]
         forgiven.extend(forgive)
-        contexts.append(context)
+        used.append(context)
         opened = context.new_page()
+        pages.append(opened)
         opened.set_default_timeout(WAIT_MS)
         opened.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: said.append(str(error)))
         return opened
 
     yield new
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
+    for context in used:
+        context.clear_cookies()
     assert [each for each in said if not any(words in each for words in forgiven)] == []
 
 
@@ -251,6 +258,14 @@ def opened(page: Any, url: str) -> Any:
     page.wait_for_selector(".lab-head, .lab-empty, .lab-sign-in")
     settled(page)
     return page
+
+
+def went_to(page: Any, path: str) -> None:
+    """To another page by the navigation, as a reader goes: much quicker than loading it."""
+    page.click(f'[data-testid="stSidebarNav"] a[href$="/{path}"]')
+    page.wait_for_url(f"**/{path}*")
+    settled(page)
+    page.wait_for_selector(".lab-head, .lab-empty")
 
 
 def signed_in(page: Any, site: Site, key: str, path: str = "/") -> Any:

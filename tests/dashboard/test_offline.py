@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.dashboard.conftest import CONFIG, dashboard, opened, play, serving, written
+from llmops.dashboard import PAGES
+from tests.dashboard.conftest import CONFIG, dashboard, opened, play, serving, went_to, written
 from tests.dashboard.test_overview import card
 from tests.serving import free_port, running
 
@@ -46,6 +47,10 @@ def test_it_shows_the_log_alone_and_follows_it(page: Any, tmp_path: Path) -> Non
         with log.open("ab") as file:
             file.writelines(lines[6:])
         page.wait_for_selector('[data-figure="calls"][data-exact="10"]', timeout=20_000)
+        for _, _, _, _, path in PAGES[1:]:
+            went_to(page, path)
+            page.wait_for_selector('[data-source="log"]')
+            assert page.locator('[data-testid="stException"], .lab-empty.bad').count() == 0, path
         assert not list((tmp_path / "runs").glob("llmops.db*")), "nothing is written beside the log"
         page.close()
 

@@ -3,9 +3,10 @@
 import http.client
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.dashboard.conftest import Site, opened, settled, signed_in
+from tests.dashboard.conftest import Site, dashboard, opened, settled, signed_in
 from tests.dashboard.test_overview import card
 
 
@@ -79,3 +80,13 @@ def test_a_key_that_is_revoked_meanwhile_shows_nothing_more(guarded: Site, page:
     page.wait_for_selector("form.lab-sign-in", timeout=20_000)
     settled(page)
     assert page.query_selector(".lab-card") is None
+
+
+def test_a_key_of_the_environment_signs_in_by_itself(guarded: Site, page: Any, tmp_path: Path) -> None:
+    key = guarded.keys["acme viewer"]
+    with dashboard(tmp_path, guarded.gateway.url, {"LLMOPS_DASHBOARD_KEY": key}) as url:
+        opened(page, url + "/?live=off")
+        page.wait_for_selector(".lab-card")
+        assert "acme-viewer" in page.inner_text("body") and key not in page.content()
+        assert page.query_selector("form.lab-sign-in") is None
+        page.close()

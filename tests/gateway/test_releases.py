@@ -103,6 +103,11 @@ async def test_a_released_name_is_answered_stamped_and_one_tenants_alone(house: 
     assert (await house.ask("other viewer", "GET", f"/api/releases/{made}")).status == 404
     told = (await house.ask("acme viewer", "GET", f"/api/releases/{made}")).json()
     assert told["live"] and told["figures"]["calls"] >= 0
+    listed = [
+        (await house.ask(f"{tenant} viewer", "GET", "/api/releases")).json()["live"] for tenant in ("acme", "other")
+    ]
+    assert [(each["name"], each["release_id"], each["tenant"]) for each in listed[0]] == [("bot", made, "acme")]
+    assert listed[1] == []
     trail = (await house.ask("acme viewer", "GET", "/api/audit?action=release.*")).json()["entries"]
     assert [each["action"] for each in trail] == ["release.live", "release.create"]
     assert trail[0]["reason"] == "a test" and trail[0]["after"] == {"release_id": made}

@@ -75,8 +75,8 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path, model: str, end: str) -
     folder, env = tmp_path / "one", {"LLMOPS_DATABASE_URL": f"sqlite:///{tmp_path}/llmops.db"}
     units = 0
     with gateway(folder, env) as first:
-        made = starts(first, model, min_units=60)
-        for number in range(40):
+        made = starts(first, model, steps=[50, 100], min_units=30)
+        for number in range(20):
             call(first, f"before-{number}")
         found = until(lambda: _with_units(first, made["id"]), "units that are counted")
         units = found["units"]

@@ -13,17 +13,18 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from ..viewing import charts, components
+from ..viewing import charts, components, words
 from ..viewing.view import View
 
 _LEAST, _MOST = -4.0, 12.0
 _HEIGHT = 200
-_POWERS = "datum.value >= 0 && datum.value < 4 ? format(pow(10, datum.value), ',') : '10^' + datum.value"
+_POWERS = "datum.value > -4 && datum.value < 4 ? format(pow(10, datum.value), '~r') : '10^' + datum.value"
+_SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+~g')"
 Marks = Sequence[Mapping[str, Any]]
 
 
-def e_values(view: View, key: str, marks: Marks) -> None:
-    """Evidence of harm; nothing where a guard has no e-value."""
+def e_values(view: View, key: str, marks: Marks, *, what: str = "harm", does: str = "rolls back") -> None:
+    """Evidence of ``what``, and where it ``does`` something."""
     data = pd.DataFrame(
         {
             "at": pd.to_datetime([mark["at_ms"] for mark in marks], unit="ms", utc=True),
@@ -42,7 +43,7 @@ def e_values(view: View, key: str, marks: Marks) -> None:
         "power:Q", title=None, scale=alt.Scale(domain=[min(-1.0, *known), top], nice=False),
         axis=alt.Axis(labelExpr=_POWERS, tickMinStep=1, tickCount=5, domain=False, ticks=False),
     )  # fmt: skip
-    base = alt.Chart(data).encode(x=_time())
+    base = alt.Chart(data).encode(x=_time(marks))
     tips = [alt.Tooltip("at:T", format="%d %b %H:%M:%S"), alt.Tooltip("e:N", title="e-value")]
     line = base.mark_line(strokeWidth=2, color=palette.series[0], interpolate="step-after").encode(y=y)
     dots = base.mark_point(size=14, filled=True, color=palette.series[0]).encode(y=y, tooltip=tips)
@@ -50,17 +51,17 @@ def e_values(view: View, key: str, marks: Marks) -> None:
     name = (
         alt.Chart(data.tail(1))
         .mark_text(align="right", dy=-8, color=palette.bad, fontWeight=600, fontSize=11)
-        .encode(x="at:T", y="limit:Q", text=alt.value(f"rolls back at {_said(marks[-1]['log_threshold'])}"))
+        .encode(x="at:T", y="limit:Q", text=alt.value(f"{does} at {_said(marks[-1]['log_threshold'])}"))
     )
     with st.container():
-        st.html('<p class="lab-keys">Evidence of harm: the e-value, each step ten times as much</p>')
+        st.html(f'<p class="lab-keys">Evidence of {words.html(what)}: the e-value, each line ten times as much</p>')
         charts.show(
             alt.layer(limit, line, dots, name),
             palette,
             height=_HEIGHT,
             key=f"e-{key}",
             alt_text=f"E-value of {key} over time; now {_said(marks[-1]['log_e'])}, "
-            f"rolls back at {_said(marks[-1]['log_threshold'])}",
+            f"{does} at {_said(marks[-1]['log_threshold'])}",
         )
 
 
@@ -68,8 +69,10 @@ def gains(view: View, key: str, marks: Marks) -> None:
     """The gain with its bounds at all times, against what is tolerable."""
     known = [mark for mark in marks if mark["estimate"] is not None]
     with st.container():
-        st.html('<p class="lab-keys">Gain of the candidate, with bounds that hold at all times; below the dashed line '
-                "is more than the tolerable loss</p>")  # fmt: skip
+        st.html(
+            '<p class="lab-keys" title="A PASS has a bet of its own, which may be won before these bounds show it.">'
+            "Gain, with bounds that hold at all times; dashed: the tolerable loss</p>"
+        )
         if not known:
             _none("This one has no estimate" if marks else "Nothing yet")
             return
@@ -92,8 +95,8 @@ def _bounds(view: View, key: str, known: Marks) -> None:
         }
     )
     scale = alt.Scale(domain=[least - room, most + room], nice=False)
-    base = alt.Chart(data).encode(x=_time())
-    axis = alt.Axis(format="+~g", tickCount=5, domain=False, ticks=False)
+    base = alt.Chart(data).encode(x=_time(known))
+    axis = alt.Axis(labelExpr=_SIGNED, tickCount=5, domain=False, ticks=False)
     band = base.mark_area(opacity=0.22, color=palette.series[0], interpolate="step-after").encode(
         y=alt.Y("low:Q", title=None, scale=scale, axis=axis), y2="high:Q"
     )
@@ -113,8 +116,10 @@ def _bounds(view: View, key: str, known: Marks) -> None:
     )
 
 
-def _time() -> Any:
-    return alt.X("at:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True, tickCount=5, format="%H:%M"))
+def _time(marks: Marks) -> Any:
+    length_s = (marks[-1]["at_ms"] - marks[0]["at_ms"]) / 1000
+    form = "%H:%M:%S" if length_s < 900 else "%H:%M" if length_s < 86_400 else "%d %b %H:%M"
+    return alt.X("at:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True, tickCount=4, format=form))
 
 
 def _power(log: float | None) -> float | None:

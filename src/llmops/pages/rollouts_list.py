@@ -30,19 +30,7 @@ def rollouts(view: View) -> None:
         st.html(f'<div class="lab-lives">{"".join(_card(view, each) for each in running[:60])}</div>')
     components.heading("Rollouts" + (f" of {name}" if name else ""), "the newest first")
     components.table(
-        [
-            "rollout",
-            "state",
-            "name",
-            "kind",
-            "share",
-            "candidate",
-            "instead of",
-            "begun",
-            "by",
-            "whose",
-            "what it says",
-        ],
+        ["rollout", "state", "name", "kind", "share", "candidate", "instead of", "begun", "whose", "what it says"],
         [_row(view, each) for each in rows],
         numbers=("share",),
         caption="Rollouts",
@@ -65,6 +53,7 @@ def _card(view: View, each: Rollout) -> str:
 
 def _row(view: View, each: Rollout) -> list[Cell | str]:
     mood, said = state_of(each["status"])
+    began = when(view, each["created_at"])
     return [
         Cell(each["id"], to=here(view, each["id"])),
         Cell(said, mood=mood),
@@ -73,8 +62,7 @@ def _row(view: View, each: Rollout) -> list[Cell | str]:
         percent(each["share"]),
         Cell(each["candidate"], to=components.link("releases", release=each["candidate"], of=each["tenant"])),
         Cell(each["stable"], to=components.link("releases", release=each["stable"], of=each["tenant"])),
-        when(view, each["created_at"]),
-        Cell(words.plain(each["created_by"], 30), title=each["created_by"]),
+        began._replace(title=f"{began.title}, by {words.plain(each['created_by'], 60)}"),
         Cell(words.plain(owner_of(each["tenant"]), 30)),
-        Cell(words.plain(each["saying"], 70), title=each["saying"]),
+        Cell(words.plain(each["saying"], 50), title=each["saying"]),
     ]

@@ -130,8 +130,11 @@ def _guard(view: View, key: str, mark: dict[str, Any], plan: dict[str, Any], cou
         f"{words.html(mark['reason'], 300)}</span></div>"
     )
     with st.grid(min_column_width=420, gap="medium"):
-        rollouts_evidence.e_values(view, key, course)
-        rollouts_evidence.gains(view, key, course)
+        if key == SPLIT:
+            rollouts_evidence.e_values(view, key, course, what="another split than the planned", does="asks a person")
+        else:
+            rollouts_evidence.e_values(view, key, course)
+            rollouts_evidence.gains(view, key, course)
 
 
 def _key(plan: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ def scores(view: View, trace_id: str) -> None:
 
 def _row(view: View, score: Item) -> list[Cell | str]:
     value = score["value"]
-    shown = {True: "✓ good", False: "✕ bad"}[value] if isinstance(value, bool) else figures.count(value)
+    shown = {True: "good", False: "bad"}[value] if isinstance(value, bool) else figures.count(value)
     at_s = score["created_at_ms"] / 1000
     return [
         Cell(figures.moment(at_s, view.zone, now_s=view.now_s), title=figures.moment(at_s, view.zone)),

@@ -20,7 +20,15 @@ def test_one_number_is_the_threshold_of_the_one_severity() -> None:
 
 
 def test_there_are_rules_without_a_section() -> None:
-    assert AlertSettings().rule_names == ["success-rate", "budget", "spend", "breaker", "drops", "objectives"]
+    assert AlertSettings().rule_names == [
+        "success-rate",
+        "budget",
+        "spend",
+        "breaker",
+        "drops",
+        "objectives",
+        "rollouts",
+    ]
 
 
 @pytest.mark.parametrize(
