@@ -31,5 +31,5 @@ PAGES = (
     Page("datasets", "/datasets?live=off", "tbody tr, .lab-empty", None),
     Page("review", "/review?live=off", "tbody tr, .lab-empty", None),
     Page("keys and limits", "/keys?live=off", "tbody tr", None),
-    Page("audit", "/audit?live=off", 'tbody tr, .lab-empty', None),
+    Page("audit", "/audit?live=off", "tbody tr, .lab-empty", None),
 )

@@ -85,9 +85,7 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
         stamping(settings.prompts.version),
         recording(parts.desk.ledger, parts.clock),
         *([auth(parts.keyring, parts.clock, parts.tokens)] if parts.keyring is not None else []),
-        prompting(
-            parts.prompts, DIALECTS, prompt_selector(settings), prompt_fallback(settings), prompt_caps(settings)
-        ),
+        prompting(parts.prompts, DIALECTS, prompt_selector(settings), prompt_fallback(settings), prompt_caps(settings)),
         *([releasing(parts.releases, DIALECTS)] if parts.releases is not None else []),
         *capturing(settings),
         limits(table, parts.desk.admission),

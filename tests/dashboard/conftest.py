@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import which
 from typing import Any, NamedTuple
 
 import pytest
@@ -30,7 +31,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 
 __all__ = ["ledger"]
 
-CHROMIUM = Path(os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium"))
+CHROMIUM = Path(os.environ.get("TEST_CHROMIUM") or which("chromium") or which("google-chrome") or "/usr/bin/chromium")
 IMAGES = ROOT / "docs/images"
 WAIT_MS = 15_000
 CONFIG = {

@@ -138,8 +138,7 @@ calls = Table(
     _where_given("rollout_id", "rollout_id", "started_at_ms"),
     # All that the use of a prompt's version is told by, so that no row is read for it.
     _where_given(
-        "prompt_version",
-        *("prompt_version", "tenant", "started_at_ms", "status", "latency_ms", "cost_nanousd"),
+        "prompt_version", *("prompt_version", "tenant", "started_at_ms", "status", "latency_ms", "cost_nanousd")
     ),
 )
 

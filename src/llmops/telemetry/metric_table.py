@@ -188,9 +188,7 @@ _RECORDS = (
     _gauge("llmops_ingest_behind_bytes", "Request log that is not in the database yet.", across="max"),
     _counter("llmops_ingest_calls_total", "Calls brought into the database."),
     _counter("llmops_ingest_unreadable_lines_total", "Lines of the request log that were no records."),
-    _counter(
-        "llmops_flag_evaluations_total", "Flags decided, by what was given out.", ("flag", "variant", "reason")
-    ),
+    _counter("llmops_flag_evaluations_total", "Flags decided, by what was given out.", ("flag", "variant", "reason")),
     _gauge("llmops_build_info", "Always 1.", ("version",), across="max"),
 )
 
