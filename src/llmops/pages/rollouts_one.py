@@ -129,12 +129,15 @@ def _guard(view: View, key: str, mark: dict[str, Any], plan: dict[str, Any], cou
         f"{components.tag(VERDICTS.get(verdict, 'warn'), verdict)}<span>{words.html(tier)} · "
         f"{words.html(mark['reason'], 300)}</span></div>"
     )
-    with st.grid(min_column_width=420, gap="medium"):
-        if key == SPLIT:
+    left, right = st.columns(2, gap="medium")
+    if key == SPLIT:
+        with left:
             rollouts_evidence.e_values(view, key, course, what="another split than the planned", does="asks a person")
-        else:
-            rollouts_evidence.e_values(view, key, course)
-            rollouts_evidence.gains(view, key, course)
+        return
+    with left:
+        rollouts_evidence.e_values(view, key, course)
+    with right:
+        rollouts_evidence.gains(view, key, course)
 
 
 def _key(plan: dict[str, Any]) -> str:
