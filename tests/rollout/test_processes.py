@@ -76,6 +76,8 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path, model: str, end: str) -
     units = 0
     with gateway(folder, env) as first:
         made = starts(first, model, steps=[50, 100], min_units=30)
+        asked = [f"at-first-{number}" for number in range(10)]
+        until(lambda: made["candidate"] in {call(first, session) for session in asked}, "the gateway following")
         for number in range(20):
             call(first, f"before-{number}")
         found = until(lambda: _with_units(first, made["id"]), "units that are counted")
