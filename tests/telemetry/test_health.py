@@ -43,11 +43,11 @@ def test_a_sum_changes_none_of_its_parts() -> None:
 
 
 def test_a_worker_that_has_died_leaves_its_counts_and_nothing_else(tmp_path: Path) -> None:
-    workers = WorkerMetrics(tmp_path)
-    workers.publish(worker("dead"))
-    (published,) = tmp_path.glob("*.metrics")
-    published.rename(tmp_path / "4194305.metrics")  # no process has that number
-    total = workers.together(worker()).health
+    dead, mine = WorkerMetrics(tmp_path), WorkerMetrics(tmp_path)
+    dead.publish(lambda: worker("dead"))
+    dead.close()  # as the end of its process would
+    total = mine.together(worker()).health
+    mine.close()
     found = total.deployments["d"]
     assert (found.attempts["success"], found.changes["ejected"]) == (10, 2)
     assert (found.state, found.calls, found.places, total.models["m"].credits) == ("closed", 3, 64, 30.5)
