@@ -47,7 +47,7 @@ class House:
         return (await gateway.get("/health")).body.decode()
 
 
-async def until(condition: Callable[[], Any], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], limit_s: float = 30.0) -> None:
     deadline_s = time.monotonic() + limit_s
     while not await condition():
         assert time.monotonic() < deadline_s, "it did not come true in time"
