@@ -1,6 +1,7 @@
 """An immutable set of cases, known by the hash of its content."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
@@ -17,8 +18,7 @@ class Dataset:
         """`ConfigError` names identifiers that are there twice, and a dataset without cases."""
         self.name = name
         self.cases = tuple(cases)
-        seen: set[str] = set()
-        twice = sorted({case.id for case in self.cases if case.id in seen or seen.add(case.id)})  # type: ignore[func-returns-value]
+        twice = sorted(name for name, times in Counter(case.id for case in self.cases).items() if times > 1)
         if twice:
             told = ", ".join(map(repr, twice[:5]))
             raise ConfigError([f"{told}: each id can be there once"], source=source or f"dataset {name!r}")
