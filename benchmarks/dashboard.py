@@ -3,8 +3,9 @@
 A gateway over a full database (`dashboard_data`; ``--database`` keeps it for the next time), the dashboard beside it,
 chromium in front. Of every page: the first meaningful paint (from the beginning of the navigation until the page's own
 figures or rows are drawn), the whole page, and a filter's change (from the click until they are of the new choice). A
-browser that has been there before is the rule, a first visit is measured once; processor time beside it tells a slow
-page from a busy machine. ``--times 10`` measures the overview over the rollups of ten times as many calls as well.
+browser that has been there before is the rule (with a profile on disk, as people's have), a first visit is measured
+once; processor time beside it tells a slow page from a busy machine. ``--times 10`` measures the overview over the
+rollups of ten times as many calls as well.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from .process import HOST, Process, free_port, running, wait_until_ready
 PAINT_BAR_MS, CHANGE_BAR_MS, MEMORY_BAR_MIB = 1500.0, 700.0, 400.0
 CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
 _WAIT_MS = 60_000
+_VISITS_BEFORE = 2
+"""Then a browser has compiled what it keeps."""
 _NOTE_CLICK = "() => addEventListener('click', () => window.labBegun ??= performance.now(), true)"
 _DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
@@ -69,7 +72,7 @@ def main() -> int:
         folder = Path(name)
         url = options.database or f"sqlite:///{folder}/full.db"
         key = _filled(url, options.calls)
-        browser = stack.enter_context(_browser())
+        browser = stack.enter_context(_browser(folder / "profile"))
         say(f"load {os.getloadavg()[0]:.1f} before")
         pages = [page for page in PAGES if not options.only or page.name == options.only]
         with _served(folder, url, key) as served:
@@ -118,20 +121,18 @@ def _many_more(folder: Path, browser: Any, options: argparse.Namespace) -> bool:
 
 
 def _all(browser: Any, served: Served, pages: Sequence[Page], runs: int) -> bool:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="Europe/Zurich")
     missed = False
-    try:
-        first = _read(context, served, pages[0], with_change=False)
-        print(f"first visit (nothing in the browser's cache), {pages[0].name}: {first.paint_ms:.0f} ms")
-        print("\n| page | first meaningful paint | whole page | filter change | processor: page | change |")
-        print("| --- | --- | --- | --- | --- | --- |", flush=True)
-        for page in pages:
-            found = [_read(context, served, page) for _ in range(runs)]
-            row, late = _row(page, found)
-            missed = missed or late
-            print(row, flush=True)
-    finally:
-        context.close()
+    first = _read(browser, served, pages[0], with_change=False)
+    print(f"first visit (nothing in the browser's cache), {pages[0].name}: {first.paint_ms:.0f} ms")
+    for _ in range(_VISITS_BEFORE):
+        _read(browser, served, pages[0], with_change=False)
+    print("\n| page | first meaningful paint | whole page | filter change | processor: page | change |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
+    for page in pages:
+        found = [_read(browser, served, page) for _ in range(runs)]
+        row, late = _row(page, found)
+        missed = missed or late
+        print(row, flush=True)
     return missed
 
 
@@ -221,11 +222,18 @@ def _served(folder: Path, url: str, key: str) -> Iterator[Served]:
 
 
 @contextmanager
-def _browser() -> Iterator[Any]:
+def _browser(profile: Path) -> Iterator[Any]:
+    """A browser with a profile: its cache holds scripts compiled, as nobody's private window does."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = driver.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM,
+            args=["--no-sandbox"],
+            viewport={"width": 1440, "height": 1000},
+            timezone_id="Europe/Zurich",
+        )
         try:
             yield opened
         finally:

@@ -34,7 +34,8 @@ async def test_calls_over_the_limit_wait_and_are_answered(settings: Build) -> No
         records = await gateway.records()
     assert [answer.status for answer in answers] == [200] * 4
     assert took_s >= 0.6, "one after another"
-    assert sorted(record["latency_ms"] // 150 for record in records) == [1, 2, 3, 4]
+    for place, latency_ms in enumerate(sorted(record["latency_ms"] for record in records), start=1):
+        assert latency_ms >= 150 * place, "one after another"
 
 
 async def test_a_rate_is_kept_by_waiting(settings: Build) -> None:

@@ -17,8 +17,9 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("llmops")
+    root, ours, server = logging.getLogger(), logging.getLogger("llmops"), logging.getLogger("uvicorn.error")
     handlers, levels = root.handlers, (root.level, ours.level)
+    server.handlers, server.propagate = [], True  # Streamlit, where a test has imported it, gives it one of its own
     yield
     root.handlers = handlers
     root.setLevel(levels[0])

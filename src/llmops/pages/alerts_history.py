@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from ..viewing import charts, components, figures, words
@@ -75,34 +74,34 @@ def _timeline(view: View, found: Sequence[Mapping[str, Any]]) -> None:
     palette = view.palette
     colours = {"critical": palette.bad, "warning": palette.series[4], "info": palette.series[6]}
     colours = {severity: colour for severity, colour in colours.items() if severity in set(data["severity"])}
-    domain = [pd.Timestamp(at, unit="s", tz="UTC").isoformat() for at in (first_s, last_s)]
-    drawn = (
-        alt.Chart(data)
-        .mark_bar(cornerRadius=3, height={"band": 0.62})
-        .encode(
-            x=alt.X(
-                "begin:T",
-                title=None,
-                scale=alt.Scale(domain=domain),
-                axis=alt.Axis(grid=True, tickCount=6, labelExpr=_CLOCK),
-            ),
-            x2="end:T",
-            y=alt.Y("alert:N", title=None, sort=lanes, axis=alt.Axis(labelLimit=240, ticks=False, domain=False)),
-            color=alt.Color(
-                "severity:N",
-                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-                legend=alt.Legend(orient="top", title=None, symbolType="square"),
-            ),
-            tooltip=[
-                alt.Tooltip("alert:N"),
-                alt.Tooltip("severity:N"),
-                alt.Tooltip("begin:T", title="from", format="%d %b %H:%M:%S"),
-                alt.Tooltip("end:T", title="until", format="%d %b %H:%M:%S"),
+    domain = [round(at * 1000) for at in (first_s, last_s)]
+    moment, exact = {"type": "temporal", "title": None}, {"type": "temporal", "format": "%d %b %H:%M:%S"}
+    across = {"grid": True, "tickCount": 6, "labelExpr": _CLOCK}
+    legend = {"orient": "top", "title": None, "symbolType": "square"}
+    hues = {"domain": list(colours), "range": list(colours.values())}
+    drawn = {
+        "mark": {"type": "bar", "cornerRadius": 3, "height": {"band": 0.62}},
+        "encoding": {
+            "x": {"field": "begin", **moment, "scale": {"domain": domain}, "axis": across},
+            "x2": {"field": "end"},
+            "y": {
+                "field": "alert",
+                "type": "nominal",
+                "title": None,
+                "sort": lanes,
+                "axis": {"labelLimit": 240, "ticks": False, "domain": False},
+            },
+            "color": {"field": "severity", "type": "nominal", "scale": hues, "legend": legend},
+            "tooltip": [
+                {"field": "alert", "type": "nominal"},
+                {"field": "severity", "type": "nominal"},
+                {"field": "begin", **exact, "title": "from"},
+                {"field": "end", **exact, "title": "until"},
             ],
-        )
-    )
+        },
+    }
     height = len(lanes) * _LANE_PX + _FOOT_PX + 26
-    charts.show(drawn, palette, height=height, key="alerts-timeline", alt_text="When each alert fired")
+    charts.layers([drawn], data, palette, height=height, key="alerts-timeline", alt_text="When each alert fired")
 
 
 def _row(view: View, event: Event) -> list[Cell | str]:

@@ -16,7 +16,7 @@ from .costs_cards import cards
 from .costs_csv import as_csv
 from .costs_dearest import dearest
 from .costs_forecast import forecast
-from .costs_query import KINDS, Course, Narrowed, Row, breakdown, course, here, narrowed, narrower, said
+from .costs_query import KINDS, Course, Narrowed, Row, breakdown, course, head, here, narrowed, narrower, said
 from .costs_spikes import unusual
 
 _DRAWN = 6
@@ -71,14 +71,13 @@ def _tag(view: View, to: Narrowed) -> str:
 
 
 def _money(view: View, to: Narrowed, by: str, tag: str) -> None:
-    """Figures, course and table, of one answer."""
     if _is_without_answer(to, by, tag):
         return
-    found = breakdown(view, to, by, tag)
-    if found.problem is not None:
-        view.show(found.problem)
+    whole = head(view, to, by, tag)
+    if whole.problem is not None:
+        view.show(whole.problem)
         return
-    totals, rows = found.value["totals"], found.value["rows"]
+    totals = whole.value.totals
     if not totals["calls"]:
         components.empty(
             "Nothing was called in this time",
@@ -90,10 +89,15 @@ def _money(view: View, to: Narrowed, by: str, tag: str) -> None:
         share = figures.share(totals["unpriced_calls"] / totals["calls"])
         what = f"{share} of all; their money is missing in every figure here. Name a price under `prices`."
         components.strip([Trouble("warn", f"{totals['unpriced_calls']:,} calls without a known price", what)], "")
+    components.cards(cards(totals, whole.value.before, whole.value.steps))
+    st.space("small")
+    found = breakdown(view, to, by, tag)
+    if found.problem is not None:
+        view.show(found.problem)
+        return
+    rows = found.value["rows"]
     top = [] if by == "day" else [row["value"] for row in rows[:_DRAWN] if row["nanousd"]]
     drawn = course(view, to, by, tag, top)
-    components.cards(cards(totals, found.value["before"], drawn.value.whole if drawn.value else ()))
-    st.space("small")
     if drawn.problem is not None:
         view.show(drawn.problem)
     else:

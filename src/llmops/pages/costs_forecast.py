@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
-from ..viewing import charts, components, figures, gauges
+from ..viewing import charts, components, figures, gauges, vega
 from ..viewing.gauges import Fact
 from ..viewing.view import View
 from .costs_query import Narrowed, Row
@@ -52,38 +51,38 @@ def _chart(view: View, found: Row) -> None:
     total, was = 0, []
     for each in found["days"]:
         total += each["nanousd"]
-        was.append({"day": each["day"], "usd": total / 1e9})
+        was.append({"day": each["day"], "spent": total / 1e9})
     last = was[-1]
-    ahead = [{"day": last["day"], "low": last["usd"], "usd": last["usd"], "high": last["usd"]}]
+    ahead = [{"day": last["day"], "low": last["spent"], "expected": last["spent"], "high": last["spent"]}]
     ahead += [
         {
             "day": each["day"],
             "low": each["low_nanousd"] / 1e9,
-            "usd": each["expected_nanousd"] / 1e9,
+            "expected": each["expected_nanousd"] / 1e9,
             "high": each["high_nanousd"] / 1e9,
         }
         for each in found["ahead"][1:]
     ]
     palette = view.palette
-    day = alt.X("day:T", title=None, axis=alt.Axis(grid=False, format="%d %b", tickCount=8, labelOverlap=True))
-    money = alt.Axis(labelExpr="format(datum.value, '$,.2~r')", tickCount=4, domain=False, ticks=False, title=None)
-    band = (
-        alt.Chart(_frame(ahead))
-        .mark_area(color=palette.series[0], opacity=0.18)
-        .encode(x=day, y=alt.Y("low:Q", axis=money), y2="high:Q")
-    )
-    guess = (
-        alt.Chart(_frame(ahead))
-        .mark_line(color=palette.series[0], strokeDash=[5, 4], strokeWidth=2)
-        .encode(x=day, y=alt.Y("usd:Q", axis=money), tooltip=_tips("expected", "low", "high"))
-    )
-    real = (
-        alt.Chart(_frame(was))
-        .mark_line(color=palette.series[0], strokeWidth=2.5, point={"size": 18, "filled": True})
-        .encode(x=day, y=alt.Y("usd:Q", axis=money), tooltip=_tips("spent"))
-    )
-    charts.show(alt.layer(band, guess, real), palette, height=_HEIGHT, key="costs-forecast",
-                alt_text="Money since the first of the month, and what is expected with its interval")  # fmt: skip
+    blue = palette.series[0]
+    by_day = {"grid": False, "format": "%d %b", "tickCount": 8, "labelOverlap": True}
+    money = {"labelExpr": "format(datum.value, '$,.2~r')", "tickCount": 4, "domain": False, "ticks": False}
+    day = {"field": "day", "type": "temporal", "title": None, "axis": by_day}
+    amount = {"type": "quantitative", "title": None, "axis": money}
+    band = {
+        "mark": {"type": "area", "color": blue, "opacity": 0.18},
+        "encoding": {"x": day, "y": {"field": "low", **amount}, "y2": {"field": "high"}},
+    }
+    guess = {
+        "mark": {"type": "line", "color": blue, "strokeDash": [5, 4], "strokeWidth": 2},
+        "encoding": {"x": day, "y": {"field": "expected", **amount}, "tooltip": _tips("expected", "low", "high")},
+    }
+    real = {
+        "mark": {"type": "line", "color": blue, "strokeWidth": 2.5, "point": {"size": 18, "filled": True}},
+        "encoding": {"x": day, "y": {"field": "spent", **amount}, "tooltip": _tips("spent")},
+    }
+    charts.layers([band, guess, real], _frame([*was, *ahead]), palette, height=_HEIGHT, key="costs-forecast",
+                  alt_text="Money since the first of the month, and what is expected with its interval")  # fmt: skip
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -92,7 +91,6 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return found
 
 
-def _tips(name: str, *others: str) -> list[alt.Tooltip]:
-    shown = {"usd": name, **{other: other for other in others}}
-    tips = [alt.Tooltip("day:T", title="by the end of", format="%d %b")]
-    return [*tips, *(alt.Tooltip(f"{each}:Q", title=title, format="$,.4~r") for each, title in shown.items())]
+def _tips(*names: str) -> list[vega.Spec]:
+    tips: list[vega.Spec] = [{"field": "day", "type": "temporal", "title": "by the end of", "format": "%d %b"}]
+    return [*tips, *({"field": each, "type": "quantitative", "format": "$,.4~r"} for each in names)]

@@ -77,13 +77,37 @@ def narrowed(view: View) -> Narrowed:
     return Narrowed(view.tenant or view.reader.tenant or "", **given)
 
 
+class Head(NamedTuple):
+    """What the page begins with: all sums, those of the window before (None where not known), those of each step."""
+
+    totals: Row
+    before: Row | None
+    steps: Sequence[Row]
+
+
+def head(view: View, to: Narrowed, by: str, tag: str) -> Answer:
+    """As a `Head`. What takes longer is asked for beside it: the sums of days are known long before those of users."""
+    if to.source(by) == "window":
+        view.expect("/api/series", **_steps_asked(view, to, by))
+        found, drawn = breakdown(view, to, by, tag), course(view, to, by, tag, ())
+        if found.problem is not None:
+            return found
+        steps = drawn.value.whole if drawn.value else ()
+        return Answer(Head(found.value["totals"], found.value["before"], steps))
+    view.expect("/api/usage", **_days_asked(view, to, by, tag, ROWS))
+    found = view.ask("/api/usage", **_days_asked(view, to, "day", "", None))
+    if found.problem is not None:
+        return found
+    return Answer(Head(found.value["totals"], None, _by_day(found.value["rows"], _moments(view))))
+
+
 def breakdown(view: View, to: Narrowed, by: str, tag: str = "", *, most: int = ROWS) -> Answer:
     """``rows`` (each with its ``value``; ``most`` of them, of days all), ``totals``, ``before`` (None where not known)
     and what was ``left_out``."""
-    dimension = f"tag:{tag}" if by == "tag" else by
+    dimension = _dimension(by, tag)
     most = ALL if by == "day" else most
     if to.source(by) == "days":
-        found = view.ask("/api/usage", **to.params(by), **days(view), by=dimension, limit=most)
+        found = view.ask("/api/usage", **_days_asked(view, to, by, tag, most))
         if found.problem is not None:
             return found
         rows = [{"value": row[dimension], **row} for row in found.value["rows"]]
@@ -116,11 +140,7 @@ def course(view: View, to: Narrowed, by: str, tag: str, dearest: Sequence[str | 
     """Of those values, as a `Course`; of everything where there are none."""
     if to.source(by) == "days":
         return _course_of_days(view, to, by, tag, dearest)
-    hours = view.window.length_s <= _HOURLY_S
-    step = "1h" if hours else "1d"
-    step = "5m" if view.window.length_s <= _SHORT_S else step
-    dimension = {} if by == "day" else {"by": by}
-    found = view.ask("/api/series", **{**view.window.params, **to.params(by)}, **dimension, step=step)
+    found = view.ask("/api/series", **_steps_asked(view, to, by))
     if found.problem is not None:
         return found
     at: list[float] = []
@@ -141,13 +161,12 @@ def course(view: View, to: Narrowed, by: str, tag: str, dearest: Sequence[str | 
 def _course_of_days(view: View, to: Narrowed, by: str, tag: str, dearest: Sequence[str | None]) -> Answer:
     """Each value asked for by itself: there may be a hundred thousand users, of whom five are drawn."""
     drawn = [value for value in dearest if value is not None and by != "day" and not (by == "tag" and to.tag)]
-    asked = [{**to.params(by), "by": "day", "from": days(view)["from_"], "to": days(view)["to"]}]
+    asked = [{name.rstrip("_"): value for name, value in _days_asked(view, to, "day", "", None).items()}]
     asked += [{**asked[0], **({"tag": f"{tag}={value}"} if by == "tag" else {by: value})} for value in drawn]
     whole, *parts = view.ask_all([("/api/usage", each) for each in asked])
     if whole.problem is not None:
         return whole
-    first, last = (datetime.fromisoformat(f"{day}T00:00:00+00:00") for day in days(view).values())
-    at = list(range(int(first.timestamp()), int(last.timestamp()) + 1, _DAY_S))
+    at = _moments(view)
     others = [row["nanousd"] for row in _by_day(whole.value["rows"], at)]
     all_days = _by_day(whole.value["rows"], at)
     of: dict[str | None, Sequence[int]] = {}
@@ -157,6 +176,28 @@ def _course_of_days(view: View, to: Narrowed, by: str, tag: str, dearest: Sequen
         of[value] = [row["nanousd"] for row in _by_day(found.value["rows"], at)]
         others = [all_ - part for all_, part in zip(others, of[value], strict=True)]
     return Answer(Course(at, _DAY_S, of, others if any(others) else [], all_days))
+
+
+def _dimension(by: str, tag: str) -> str:
+    return f"tag:{tag}" if by == "tag" else by
+
+
+def _days_asked(view: View, to: Narrowed, by: str, tag: str, most: int | None) -> dict[str, Any]:
+    """Of whole days."""
+    return {**to.params("user"), **days(view), "by": _dimension(by, tag), "limit": most}
+
+
+def _steps_asked(view: View, to: Narrowed, by: str) -> dict[str, Any]:
+    """Of the window, step by step."""
+    step = "1h" if view.window.length_s <= _HOURLY_S else "1d"
+    step = "5m" if view.window.length_s <= _SHORT_S else step
+    return {**view.window.params, **to.params(by), **({} if by == "day" else {"by": by}), "step": step}
+
+
+def _moments(view: View) -> list[int]:
+    """Of the days that the window touches."""
+    first, last = (datetime.fromisoformat(f"{day}T00:00:00+00:00") for day in days(view).values())
+    return list(range(int(first.timestamp()), int(last.timestamp()) + 1, _DAY_S))
 
 
 def _by_day(rows: Sequence[Row], at: Sequence[int]) -> list[dict[str, int]]:

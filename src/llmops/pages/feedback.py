@@ -27,6 +27,8 @@ def render(view: View) -> None:
 
 def _filters(view: View) -> dict[str, Any]:
     """What all panels are narrowed to, as the routes take it."""
+    for kind in ("model", "release"):
+        view.expect("/api/overview", **view.params, by=kind)
     course = view.ask("/api/scores/course", **view.params).value or {"series": []}
     names = list(dict.fromkeys(each["name"] for each in course["series"]))
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):

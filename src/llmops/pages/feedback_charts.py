@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -19,6 +18,7 @@ Series = Mapping[str, Any]
 
 
 def show(view: View, narrowed: Mapping[str, Any]) -> None:
+    view.expect("/api/scores/spread", **narrowed)
     course = view.get("/api/scores/course", **narrowed)
     if course is None:
         return
@@ -83,25 +83,29 @@ def _over_time(view: View, course: Mapping[str, Any], series: Sequence[Series]) 
     with st.container(gap="xsmall"):
         components.heading("Means over time", f"each point {figures.seconds(step_s)}; thumbs are 1 or 0")
         data = charts.frame([float(moment) for moment in at], lines).dropna(subset=["value"])
-        colour = alt.Color(
-            "series:N",
-            scale=alt.Scale(domain=list(lines), range=list(view.palette.series[: len(lines)])),
-            legend=alt.Legend(orient="top", title=None, columns=3, labelLimit=170, symbolType="stroke"),
-        )
-        x = alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6, labelExpr=_CLOCK))
-        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, domain=False, ticks=False))
-        tip = [
-            alt.Tooltip("series:N", title="score"),
-            alt.Tooltip("at:T", title="at", format="%d %b %H:%M"),
-            alt.Tooltip("value:Q", title="mean", format=".3~r"),
+        legend = {"orient": "top", "title": None, "columns": 3, "labelLimit": 170}
+        hues = {"domain": list(lines), "range": list(view.palette.series[: len(lines)])}
+        clock = {"grid": False, "tickCount": 6, "labelExpr": _CLOCK}
+        plain = {"tickCount": 4, "domain": False, "ticks": False}
+        along = {
+            "x": {"field": "at", "type": "temporal", "title": None, "axis": clock},
+            "y": {"field": "value", "type": "quantitative", "title": None, "axis": plain},
+            "color": {"field": "series", "type": "nominal", "scale": hues, "legend": legend},
+            "tooltip": [
+                {"field": "series", "type": "nominal", "title": "score"},
+                {"field": "at", "type": "temporal", "title": "at", "format": "%d %b %H:%M"},
+                {"field": "value", "type": "quantitative", "title": "mean", "format": ".3~r"},
+            ],
+        }
+        shape = {"field": "series", "type": "nominal", "scale": {"domain": list(lines)}, "legend": legend}
+        drawn = [
+            {"mark": {"type": "line", "strokeWidth": 1.8, "opacity": 0.75}, "encoding": along},
+            {
+                "mark": {"type": "point", "size": 34, "filled": True, "opacity": 1},
+                "encoding": {**along, "shape": shape},
+            },
         ]
-        base = alt.Chart(data).encode(x=x, y=y, color=colour, tooltip=tip)
-        shape = alt.Shape("series:N", scale=alt.Scale(domain=list(lines)), legend=None)
-        drawn = alt.layer(
-            base.mark_line(strokeWidth=1.8, opacity=0.75),
-            base.mark_point(size=34, filled=True, opacity=1).encode(shape=shape),
-        )
-        charts.show(drawn, view.palette, key="feedback-course", alt_text="Mean of each score over time")
+        charts.layers(drawn, data, view.palette, key="feedback-course", alt_text="Mean of each score over time")
 
 
 def _spread(view: View, spread: Mapping[str, Any], series: Sequence[Series]) -> None:
@@ -115,16 +119,21 @@ def _spread(view: View, spread: Mapping[str, Any], series: Sequence[Series]) -> 
             components.empty("Only labels and comments here", "Nothing has a number that could be spread.")
             return
         order = [row["value"] for row in sorted(rows, key=lambda row: row["low"])]
-        drawn = (
-            alt.Chart(pd.DataFrame(rows))
-            .mark_bar(color=view.palette.series[0], cornerRadiusEnd=3)
-            .encode(
-                x=alt.X("value:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, ticks=False, labelOverlap=True)),
-                y=alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, domain=False, ticks=False, format="~s")),
-                tooltip=[alt.Tooltip("value:N"), alt.Tooltip("count:Q", format=",")],
-            )
-        )
-        charts.show(drawn, view.palette, key="feedback-spread", alt_text="How many scores have each value")
+        flat = {"labelAngle": 0, "ticks": False, "labelOverlap": True}
+        upright = {"tickCount": 4, "domain": False, "ticks": False, "format": "~s"}
+        drawn = {
+            "mark": {"type": "bar", "color": view.palette.series[0], "cornerRadiusEnd": 3},
+            "encoding": {
+                "x": {"field": "value", "type": "nominal", "sort": order, "title": None, "axis": flat},
+                "y": {"field": "count", "type": "quantitative", "title": None, "axis": upright},
+                "tooltip": [
+                    {"field": "value", "type": "nominal"},
+                    {"field": "count", "type": "quantitative", "format": ","},
+                ],
+            },
+        }
+        data = pd.DataFrame(rows)
+        charts.layers([drawn], data, view.palette, key="feedback-spread", alt_text="How many scores have each value")
 
 
 def _bin(bar: Mapping[str, Any], thumbs: bool) -> str:

@@ -17,6 +17,9 @@ def render(view: View) -> None:
     manage.put_on()
     gauges.put_on()
     manage.said(view)
+    for path in ("/api/budgets", "/api/limits"):
+        view.expect(path)
+    view.expect("/api/keys", tenant=view.tenant)
     view.live(
         lambda: strip(keys_attention.troubles(view), "Nothing needs attention: no key runs out, no budget is used up")
     )

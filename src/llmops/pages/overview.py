@@ -23,6 +23,8 @@ Figures = Mapping[str, Any]
 
 def render(view: View) -> None:
     view.title("Overview", f"How calls went in {view.window.said(view.zone)}")
+    view.expect("/api/overview", **view.params)
+    view.expect("/api/series", **view.params)
     view.live(lambda: _wrong_now(view))
     view.live(lambda: _figures(view))
     view.live(lambda: _groups(view))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from ..viewing import charts, components, words
@@ -60,20 +59,31 @@ def _tiles(view: View, data: pd.DataFrame, models: list[str], classes: list[str]
     palette = view.palette
     data["shown"] = data["calls"].map(lambda count: f"{count:,}" if count else "")
     most = max(float(data["share"].max()), 1e-9)
-    base = alt.Chart(data).encode(
-        x=alt.X("class:N", sort=classes, title=None,
-                axis=alt.Axis(orient="top", labelAngle=0, labelLimit=150, domain=False, ticks=False,
-                              labelOverlap=True)),
-        y=alt.Y("model:N", sort=models, title=None, axis=alt.Axis(labelLimit=170, domain=False, ticks=False)),
-        tooltip=[alt.Tooltip("model:N"), alt.Tooltip("class:N"), alt.Tooltip("calls:Q", format=","),
-                 alt.Tooltip("share:Q", title="of its calls", format=".2%")],
-    )  # fmt: skip
-    tiles = base.mark_rect(cornerRadius=3, stroke=palette.ground, strokeWidth=2).encode(
-        color=alt.Color("share:Q", scale=alt.Scale(range=list(palette.heat), domain=[0, most]), legend=None)
-    )
-    dark = alt.datum.share > most * 0.5
-    text = base.mark_text(fontSize=12, fontWeight=600).encode(
-        text="shown:N", color=alt.condition(dark, alt.value(palette.ground), alt.value(palette.ink))
-    )
-    charts.show(alt.layer(tiles, text), palette, height=_HEAD_PX + _ROW_PX * len(models), key="reliability-errors",
-                alt_text="Errors by model and class")  # fmt: skip
+    names = {"labelLimit": 170, "domain": False, "ticks": False}
+    heads = {**names, "orient": "top", "labelAngle": 0, "labelLimit": 150, "labelOverlap": True}
+    along = {
+        "x": {"field": "class", "type": "nominal", "sort": classes, "title": None, "axis": heads},
+        "y": {"field": "model", "type": "nominal", "sort": models, "title": None, "axis": names},
+        "tooltip": [
+            {"field": "model", "type": "nominal"},
+            {"field": "class", "type": "nominal"},
+            {"field": "calls", "type": "quantitative", "format": ","},
+            {"field": "share", "type": "quantitative", "title": "of its calls", "format": ".2%"},
+        ],
+    }
+    depth = {"type": "quantitative", "scale": {"range": list(palette.heat), "domain": [0, most]}, "legend": None}
+    dark = {"test": f"datum.share > {most * 0.5}", "value": palette.ground}
+    tiles = {
+        "mark": {"type": "rect", "cornerRadius": 3, "stroke": palette.ground, "strokeWidth": 2},
+        "encoding": {**along, "color": {"field": "share", **depth}},
+    }
+    text = {
+        "mark": {"type": "text", "fontSize": 12, "fontWeight": 600},
+        "encoding": {
+            **along,
+            "text": {"field": "shown", "type": "nominal"},
+            "color": {"condition": dark, "value": palette.ink},
+        },
+    }
+    charts.layers([tiles, text], data, palette, height=_HEAD_PX + _ROW_PX * len(models), key="reliability-errors",
+                  alt_text="Errors by model and class")  # fmt: skip

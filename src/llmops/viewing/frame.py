@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from . import address, components, words
+from .ahead import Ahead
 from .feed import Feed, the_feed
 from .loopback import listens_alone
 from .palette import Palette
@@ -33,15 +34,17 @@ def show(page: Callable[[View], None]) -> None:
     def key() -> str | None:
         return SESSIONS.key_of(token) or ((os.environ.get(KEY_VARIABLE) or None) if alone else None)
 
-    reader = _reader(feed, key(), alone)
+    ahead = Ahead(lambda path, params, given: feed.ask(path, params, key=given))
+    ahead.start("/api/tenants", {}, key())  # most readers may see them
+    reader = _reader(ahead, key(), alone)
     if isinstance(reader, Reader):
-        page(_bar(feed, key, reader, palette))
+        page(_bar(feed, ahead, key, reader, palette))
     else:
         _instead(reader, feed)
 
 
-def _reader(feed: Feed, key: str | None, alone: bool) -> Reader | Problem:
-    found = feed.ask("/api/whoami", key=key)
+def _reader(ahead: Ahead, key: str | None, alone: bool) -> Reader | Problem:
+    found = ahead.start("/api/whoami", {}, key).result()
     if found.problem is not None:
         return found.problem
     who = found.value
@@ -85,24 +88,24 @@ def _look_again() -> None:
     st.session_state["llmops-waiting"] = True
 
 
-def _bar(feed: Feed, key: Callable[[], str | None], reader: Reader, palette: Palette) -> View:
+def _bar(feed: Feed, ahead: Ahead, key: Callable[[], str | None], reader: Reader, palette: Palette) -> View:
     zone = zone_now()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="lab-bar"):
         window = picker(zone)
-        tenant = _tenant(feed, key, reader)
+        tenant = _tenant(ahead, key, reader)
         is_live = address.switch("Live", "live", default=True, shared=True)
     if reader.needs_key:
         who = f"{reader.name} · {reader.role}" + (f" of {reader.tenant}" if reader.tenant else "")
         with st.sidebar:
             st.html(sign_out_markup(who))
-    return View(feed, key, reader, window, tenant, zone, palette, is_live)
+    return View(feed, key, reader, window, tenant, zone, palette, is_live, ahead)
 
 
-def _tenant(feed: Feed, key: Callable[[], str | None], reader: Reader) -> str:
+def _tenant(ahead: Ahead, key: Callable[[], str | None], reader: Reader) -> str:
     """An administrator of several tenants narrows the pages to one; everybody else sees their own as it is."""
     if reader.tenant is not None:
         return _OF_ALL
-    found = feed.ask("/api/tenants", key=key())
+    found = ahead.start("/api/tenants", {}, key()).result()
     names = [each["id"] for each in found.value] if found.problem is None else []
     wanted = address.read("tenant", shared=True)
     if len(names) < 2 and not wanted:

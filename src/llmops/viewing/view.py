@@ -6,14 +6,13 @@ draws no more of that panel and needs no other care. ``live`` makes a function a
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import tzinfo
-from functools import cache
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from . import components, words
+from .ahead import Ahead
 from .feed import Feed
 from .palette import Palette
 from .source import Answer, Problem
@@ -21,7 +20,6 @@ from .window import Window
 
 _FAST_S, _SLOW_S = 5.0, 30.0
 _LONG_S = 3 * 86_400
-_AT_ONCE = 8
 
 
 class Reader(NamedTuple):
@@ -49,6 +47,7 @@ class View(NamedTuple):
     zone: tzinfo
     palette: Palette
     is_live: bool
+    ahead: Ahead
 
     @property
     def now_s(self) -> float:
@@ -82,14 +81,18 @@ class View(NamedTuple):
         every_s = (_SLOW_S if self.window.length_s > _LONG_S else _FAST_S) if self.is_live else None
         st.fragment(panel, run_every=every_s)()
 
+    def expect(self, path: str, /, **params: Any) -> None:
+        """Start a GET that a panel further down will ask for."""
+        self.ahead.start(path, _sent(params), self.key())
+
     def ask(self, path: str, /, **params: Any) -> Answer:
         """A GET whose failure the page handles itself. A parameter ``from_`` is sent as ``from``."""
-        return self.feed.ask(path, {name.rstrip("_"): value for name, value in params.items()}, key=self.key())
+        return self.ahead.start(path, _sent(params), self.key()).result()
 
     def ask_all(self, asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Answer]:
         """Several GETs at the same time, each a path and its parameters; the answers in their order."""
         key = self.key()  # it is of this thread's reader
-        return list(_pool().map(lambda each: self.feed.ask(each[0], each[1], key=key), asked))
+        return [each.result() for each in [self.ahead.start(path, params, key) for path, params in asked]]
 
     def get(self, path: str, /, **params: Any) -> Any | None:
         """A GET; None after its failure has been shown in this place."""
@@ -100,6 +103,7 @@ class View(NamedTuple):
 
     def send(self, method: str, path: str, body: Any = None, /, **params: Any) -> Answer:
         """A change: POST, PATCH or DELETE. The gateway judges whether this reader may."""
+        self.ahead.forget()
         return self.feed.ask(path, params, key=self.key(), method=method, body=body)
 
     def show(self, problem: Problem) -> None:
@@ -111,10 +115,8 @@ class View(NamedTuple):
         components.empty(title, said, command, bad=problem.trouble not in ("missing", "forbidden"))
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """For all readers of this process."""
-    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ask")
+def _sent(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.rstrip("_"): value for name, value in params.items()}
 
 
 SOURCES: dict[str, tuple[str, str]] = {

@@ -7,9 +7,10 @@ processes, so they are told when they have forgotten, and when rules appear.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -24,6 +25,8 @@ _PERIOD_S = 60.0
 _AGAIN_S = 5.0
 """After a failure: what was away is back long before a minute is over."""
 _ANSWER_S = 5.0
+_DEAR_S = 0.1
+"""Sums that took longer are not made anew for everybody who looks."""
 
 
 class QuotaCounters(Protocol):
@@ -38,6 +41,14 @@ class CounterComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     compared: int
     differences: list[CounterDifference] = []
+
+
+class _Latest(NamedTuple):
+    """The quotas that were found last, under which rules, and how long it took."""
+
+    rules: Sequence[Rule]
+    quotas: list[Quota]
+    took_s: float
 
 
 class Seeder:
@@ -63,6 +74,7 @@ class Seeder:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._latest: _Latest | None = None
 
     async def start(self) -> None:
         """Raise the counters now, and again from time to time. Raises `StoreUnavailable` when the database cannot say
@@ -94,8 +106,11 @@ class Seeder:
     # --- for threads ---
 
     def state(self) -> list[tuple[str, int]]:
-        """Name and use of every quota and budget of which something is used in its present window."""
-        _, quotas = self._used()
+        """Name and use of every quota and budget of which something is used in its present window.
+
+        The uses are those of now. Which quotas there are is looked up; where that takes long, those that were found
+        last will do, and it is done behind the reader's back."""
+        quotas = self._quotas()
         return [(quota.name, use) for quota, use in zip(quotas, self.counted(quotas), strict=True)]
 
     def comparison(self) -> CounterComparison:
@@ -135,8 +150,18 @@ class Seeder:
             else:
                 self.failing = None
 
+    def _quotas(self) -> list[Quota]:
+        latest = self._latest
+        if latest is None or latest.took_s < _DEAR_S or latest.rules != list(self._rules()) or self._loop is None:
+            return self._used()[1]
+        self._loop.call_soon_threadsafe(self.soon)
+        return latest.quotas
+
     def _used(self) -> tuple[dict[str, int], list[Quota]]:
-        return used_quotas(self._rules(), self._sums, self._now_s())
+        rules, began_s = list(self._rules()), time.monotonic()
+        used, quotas = used_quotas(rules, self._sums, self._now_s())
+        self._latest = _Latest(rules, quotas, time.monotonic() - began_s)
+        return used, quotas
 
     async def _raise(self, used: Mapping[str, int], quotas: Sequence[Quota]) -> None:
         told = self._counters.raise_to(used, quotas)
