@@ -63,6 +63,7 @@ class Seeder:
         *,
         period_s: float = _PERIOD_S,
         again_s: float = _AGAIN_S,
+        dear_s: float = _DEAR_S,
     ) -> None:
         self.failing: str | None = None
         self._rules = rules
@@ -71,6 +72,7 @@ class Seeder:
         self._now_s = now_s
         self._period_s = period_s
         self._again_s = again_s
+        self._dear_s = dear_s
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,7 +154,7 @@ class Seeder:
 
     def _quotas(self) -> list[Quota]:
         latest = self._latest
-        if latest is None or latest.took_s < _DEAR_S or latest.rules != list(self._rules()) or self._loop is None:
+        if latest is None or latest.took_s < self._dear_s or latest.rules != list(self._rules()) or self._loop is None:
             return self._used()[1]
         self._loop.call_soon_threadsafe(self.soon)
         return latest.quotas
