@@ -4,13 +4,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
 from pathlib import Path
 
 from llmops.errors import StoreUnavailable
 from llmops.rule_settings import BudgetSettings
 from llmops.spend.rule import rules_of
-from llmops.spend.usage.repository.sums import UsageRepository
+from llmops.spend.usage.repository.sums import EVERYTHING, UsageFilter, UsageRepository, Used
 from llmops.spend.usage.seeder import Seeder
 from llmops.store.counters.local import LocalCounters
 from llmops.store.counters.meter import Quota
@@ -40,10 +39,10 @@ class Held(UsageRepository):
         self.go = threading.Event()
         self.go.set()
 
-    def totals(self, by: Sequence[str], since: date) -> dict[tuple[str | None, ...], tuple[int, int]]:
+    def sums(self, by: Sequence[str], wanted: UsageFilter = EVERYTHING) -> dict[tuple[str | None, ...], Used]:
         self.asked += 1
         self.go.wait(10)
-        return super().totals(by, since)
+        return super().sums(by, wanted)
 
 
 @asynccontextmanager
