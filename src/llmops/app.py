@@ -55,8 +55,9 @@ from .policies.stamping import stamping
 from .policies.structured_output import structured_output
 from .prompts.hot import HotPrompts
 from .providers.transport import Transport
-from .releases.table import ReleaseTable
+from .releases.table import ReleaseTable, pinned
 from .resilience.fleet import Fleet
+from .rollout.mirror import NoPrice
 from .settings import Settings, masked
 from .spend.desk import Desk
 from .spend.price_book import PriceBook
@@ -66,7 +67,7 @@ from .telemetry.current_span import current_traceparent
 from .telemetry.export.destination import destinations_of
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestLog
-from .types import Call, Deployment, Handler, Operation, Policy, Reply
+from .types import SHADOW, Assignment, Call, Deployment, Handler, Operation, Policy, Reply, shadow_key
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -107,10 +108,15 @@ def policies(settings: Settings, parts: "Parts", table: ModelTable) -> list[Poli
             else []
         ),
         structured_output(settings.llm.json_repair_attempts),
-        resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
-        if settings.resilience.enabled
-        else routing(table, parts.luck),
+        _attempting(settings, parts, table),
     ]
+
+
+def _attempting(settings: Settings, parts: "Parts", table: ModelTable) -> Policy:
+    """Where a call goes, and where next."""
+    if not settings.resilience.enabled:
+        return routing(table, parts.luck)
+    return resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
 
 
 def capturing(settings: Settings) -> list[Policy]:
@@ -132,12 +138,7 @@ def _semantic(settings: Settings, parts: "Parts", table: ModelTable) -> list[Pol
     from .caching.semantic.opening import semantic_rules
     from .policies.semantic_cache import semantic_cache
 
-    retries = (
-        resilience(table, parts.fleet, parts.clock, parts.luck, settings.llm.timeout_seconds)
-        if settings.resilience.enabled
-        else routing(table, parts.luck)
-    )
-    handle = limits(table, parts.desk.admission)(retries(provider_call))
+    handle = limits(table, parts.desk.admission)(_attempting(settings, parts, table)(provider_call))
     handle = recording(parts.desk.ledger, parts.clock)(handle)
 
     def ask(cause: Call, operation: Operation, body: bytes) -> Awaitable[Reply]:
@@ -147,6 +148,31 @@ def _semantic(settings: Settings, parts: "Parts", table: ModelTable) -> list[Pol
     judge = judging_by(ask, section.judge_model) if section.judge_model is not None else None
     rules = semantic_rules(section)
     return [semantic_cache(table, parts.cache, semantic, embed, judge, rules, cache_rules(settings), parts.clock)]
+
+
+def copying(settings: Settings, parts: "Parts", table: ModelTable) -> list[Policy]:
+    """The policies of a shadow's copies, outermost first: nobody waits for one, so nothing is done for a client."""
+    return [
+        recording(parts.desk.ledger, parts.clock),
+        *([releasing(parts.releases, DIALECTS)] if parts.releases is not None else []),
+        *capturing(settings),
+        limits(table, parts.desk.admission),
+        structured_output(settings.llm.json_repair_attempts),
+        _attempting(settings, parts, table),
+    ]
+
+
+def copy_of(cause: Call, name: str, assignment: Assignment, parts: "Parts") -> Call:
+    """What a call asked of ``name``, asked of its shadow's candidate: nobody's own, but of its tenant and trace."""
+    fields = msgspec.json.decode(cause.body, type=dict[str, msgspec.Raw])
+    fields["model"] = msgspec.Raw(msgspec.json.encode(pinned(name, assignment.mirror or "")))
+    call = errand(cause, cause.operation, msgspec.json.encode(fields), parts)
+    call.key_id, call.view.user = shadow_key(assignment.rollout_id), None
+    call.rollout_id, call.arm, call.probability = assignment.rollout_id, SHADOW, assignment.probability
+    call.priority, call.may_degrade = "low", False
+    call.allow_dropped, call.timeout_s = cause.allow_dropped, cause.timeout_s
+    call.knowledge, call.named_prompt, call.flags = cause.knowledge, cause.named_prompt, cause.flags
+    return call
 
 
 def errand(cause: Call, operation: Operation, body: bytes, parts: "Parts") -> Call:
@@ -261,7 +287,8 @@ class Stack:
         self.table = ModelTable(build_models(settings, clock, self.parts.transport))
         self._set_out(settings, self.table, prices)
         self._open_cache(settings, self.table)
-        self.handler = self._pipeline(settings, self.table)
+        self.handler = self._pipeline(policies(settings, self.parts, self.table))
+        self._copies = self._pipeline(copying(settings, self.parts, self.table))
 
     def reload(self, settings: Settings) -> list[str]:
         """Take other settings for the calls to come; calls under way end under the old ones.
@@ -277,7 +304,8 @@ class Stack:
         self.parts.log.redactor = redactor_of(settings)
         self.parts.desk.reload(prices, rules, settings.limits.queue)
         self.parts.desk.lengths.assumed = settings.limits.assumed_output_tokens
-        handler = self._pipeline(settings, table)
+        handler = self._pipeline(policies(settings, self.parts, table))
+        self._copies = self._pipeline(copying(settings, self.parts, table))
         old, self.settings, self.table, self.handler = self.settings, settings, table, handler
         kept = [("server", name) for name in ("host", "port", "workers", "drain_seconds", "drain_delay_seconds")]
         for section in ("log", "database", "auth", "ledger", "redis"):
@@ -316,9 +344,10 @@ class Stack:
             known.answers.max_entries = settings.cache.max_entries
             known.answers.max_bytes = settings.cache.max_megabytes * 1_000_000
 
-    def _pipeline(self, settings: Settings, table: ModelTable) -> Handler:
+    @staticmethod
+    def _pipeline(policies: list[Policy]) -> Handler:
         handler: Handler = provider_call
-        for policy in reversed(policies(settings, self.parts, table)):
+        for policy in reversed(policies):
             handler = policy(handler)
         return handler
 
@@ -342,6 +371,18 @@ class Stack:
         traceparent = traceparent or current_traceparent()
         headers = {b"traceparent": traceparent.encode("latin-1", "replace")} if traceparent else {}
         return self._arrive(operation, raw, headers, **fields)
+
+    async def mirrored(self, cause: Call, name: str, assignment: Assignment) -> Reply:
+        """Ask the candidate of a shadow what ``cause`` asked of a released name. Raises the copy's error, and `NoPrice`
+        where no budget could hold it."""
+        call = copy_of(cause, name, assignment, self.parts)
+        found = self.parts.releases.find(call.view.model, call.tenant) if self.parts.releases is not None else None
+        if found is not None:
+            prices, model = self.parts.desk.ledger.prices, found.bundle.model
+            for deployment in self.table.find(model).deployments:
+                if prices.find(deployment, model, call.started_at_s) is None:
+                    raise NoPrice(f"the price of {deployment.name!r} is not known; say it under `prices`")
+        return await self._copies(call)
 
     async def probe(self, model: str, deployment: str) -> None:
         """Ask one deployment of a model for one token; recorded, limited and charged as every call is, and its breaker

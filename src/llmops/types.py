@@ -201,13 +201,28 @@ class Headroom(msgspec.Struct, frozen=True, gc=False):
     tokens: Allowance | None = None
 
 
+SHADOW = "shadow"
+"""The arm of a copy: a call that was mirrored to a candidate. It costs money and counts for nothing else: whoever
+counts calls, their failures or their times leaves it out. Its key is `shadow_key`: no caller's limits are its own."""
+
+UNMIRRORED = "unmirrored"
+"""The arm of a call that should have been mirrored and was not, for want of a place."""
+
+
+def shadow_key(rollout_id: str) -> str:
+    """What copies have for a key, and so what a rollout's budget is kept by."""
+    return f"{SHADOW}:{rollout_id}"
+
+
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Which release of a name a rollout gives a call, as which arm, and how probable that was."""
+    """Which release of a name a rollout gives a call, as which arm, and how probable that was. ``mirror``: of which
+    release a copy of the call is asked as well, which nobody waits for."""
 
     release_id: str
     arm: str
     probability: float
     rollout_id: str
+    mirror: str | None = None
 
 
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -250,6 +265,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     check_model: Callable[[str], None] | None = None
     """Set where the request leaves the model to its prompt: raises for one that the caller may not use."""
     prompt_version: str | None = None
+    named_prompt: str | None = None
+    """The prompt that the request itself asked for by its name, once it is put in."""
     release_id: str | None = None
     rollout_id: str | None = None
     arm: str | None = None

@@ -85,6 +85,7 @@ def test_a_rollout_is_shown_with_its_evidence_paused_and_rolled_back(rolling: tu
     assert told["status"] == "rolled_back" and told["share"] == 0
     page.reload()
     page.wait_for_selector('[data-status="rolled_back"]')
+    page.wait_for_selector('[aria-label="Decisions"] tbody tr')
     assert [row[1].split()[-1] for row in rows(page, "Decisions")] == [each["action"] for each in told["decisions"]]
     assert page.query_selector('button:has-text("Roll back")') is None
     assert not [url for url in asked if not url.startswith((site.url, "data:", "blob:"))]

@@ -64,6 +64,7 @@ LEAST: dict[str, str | None] = {
             "sessions",
             "silences",
             "slos",
+            "slos/history",
             "steps",
             "traces",
             "traces/{trace_id}",
@@ -330,14 +331,17 @@ def expected(route: str, holder: str) -> int:
     return good
 
 
+@pytest.mark.timeout(180)  # some 2,500 calls
 async def test_every_route_is_judged_for_every_credential(house: House) -> None:
     """Nothing is reached that the table does not say; a route that is not in the table is a failure."""
     routes = routes_in(house.gateway)
     assert routes == set(LEAST)
     number = itertools.count()
     wrong = []
+    victim, _ = house.registry.create_key(name="victim", tenant="acme")
     for route, holder in itertools.product(sorted(routes), HOLDERS):
-        victim, _ = house.registry.create_key(name="victim", tenant="acme")
+        if "{key_id}" in route:  # what an earlier one has rotated or revoked says nothing
+            victim, _ = house.registry.create_key(name="victim", tenant="acme")
         method, path = route.split(" ")
         rule_id = house.add_rule("budget" if "budgets" in path else "limit") if "{rule_id}" in path else ""
         names = ("silence_id", "dataset", "label", "queue", "item", "key", "run", "decision")

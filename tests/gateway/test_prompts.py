@@ -3,7 +3,7 @@ second; nobody sees another's."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,9 +21,10 @@ class House:
         self.gateway = gateway
         self._keys = keys
 
-    async def ask(self, holder: str, method: str, path: str, body: Any = None) -> Answer:
+    async def ask(self, holder: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        headers["Authorization"] = f"Bearer {self._keys[holder]}"
         async with await self.gateway.connect() as connection:
-            await connection.send(http_request(method, path, body, {"Authorization": f"Bearer {self._keys[holder]}"}))
+            await connection.send(http_request(method, path, body, headers))
             return await connection.read_answer()
 
     async def publish(self, holder: str = "acme editor", query: str = "", **fields: Any) -> Answer:
@@ -256,3 +257,52 @@ async def test_jinja_is_rendered_in_a_sandbox(house: House) -> None:
     assert made.status == 201, made
     answer = await followed(house, {"name": NAME, "variables": {"names": ["a", "{{ 7 * 7 }}"]}}, 200)
     assert "a;{{ 7 * 7 }};" in json.dumps(await house.last()), answer
+
+
+async def test_of_two_who_move_a_label_at_the_same_time_one_wins_and_the_other_is_told(house: House) -> None:
+    await house.publish(labels=["production"])
+    for number in (2, 3):
+        await house.publish(text=f"The version {number}, {{{{customer}}}}.")
+
+    def ours(version: int) -> Awaitable[Answer]:
+        body = {"name": NAME, "label": "production", "version": version, "expected": 1}
+        return house.ask("acme editor", "PUT", "/api/prompts/labels", body)
+
+    def langfuses(version: int, believed: str = "2") -> Awaitable[Answer]:
+        path, body = f"/api/public/v2/prompts/{NAME}/versions/{version}", {"newLabels": ["production"]}
+        return house.ask("acme editor", "PATCH", path, body, **{"x-llmops-expected-version": believed})
+
+    first = await asyncio.gather(ours(2), ours(3))
+    assert sorted(each.status for each in first) == [200, 409]
+    lost = next(each for each in first if each.status == 409).json()["error"]["message"]
+    now = next(each for each in first if each.status == 200).json()["version"]
+    assert f"is at version {now}, not at version 1: " in lost and "moved it there" in lost
+    second = await asyncio.gather(*(langfuses(version, str(now)) for version in (1, 5 - now)))
+    assert sorted(each.status for each in second) == [200, 409]
+    lost = next(each for each in second if each.status == 409).json()
+    assert lost["error"] == "LangfuseConflictError" and f"not at version {now}: " in lost["message"]
+    assert (await langfuses(1, "0")).status == 409
+    assert (await langfuses(1, "x")).status == 400
+    body = {"name": NAME, "prompt": "Again, {{customer}}", "labels": ["production"]}
+    published = await house.ask(
+        "acme editor", "POST", "/api/public/v2/prompts", body, **{"x-llmops-expected-version": "7"}
+    )
+    assert published.status == 409 and "is at version" in published.json()["message"]
+    listed = await house.ask("acme viewer", "GET", f"/api/prompts/versions?name={NAME}")
+    assert [each["number"] for each in listed.json()["versions"]] == [3, 2, 1], "nothing is half done"
+    assert (await house.ask("acme editor", "POST", "/api/public/v2/prompts", body)).json()["labels"][:1] == [
+        "production"
+    ]
+
+
+async def test_one_tenants_slow_templates_do_not_keep_others_waiting(house: House) -> None:
+    slow = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
+    for holder, text in (("acme editor", slow), ("other editor", "{{ customer }}")):
+        await house.publish(holder, name="jinja", text=text, engine="jinja", labels=["production"])
+    quick = {"name": "jinja", "variables": {"customer": "Ann"}}
+    await followed(house, quick, 200, holder="other caller")
+    hogs = [asyncio.ensure_future(house.call({"name": "jinja"})) for _ in range(4)]
+    for _ in range(3):
+        assert (await house.call(quick, holder="other caller")).status == 200
+    assert not any(each.done() and each.result().status == 200 for each in hogs)
+    assert {each.status for each in await asyncio.gather(*hogs)} <= {400, 503}

@@ -14,7 +14,7 @@ from llmops.errors import PortTaken
 from llmops.gateway.server import bind
 from llmops.gateway.state_file import GatewayState, find_running, noted
 from llmops.gateway.supervisor import pause_s
-from tests.serving import HOST, Server, free_port, llmops, running, until
+from tests.serving import HOST, Server, free_port, llmops_process, running, until
 from tests.store.redis_server import binary as redis_binary
 from tests.store.redis_server import redis_server
 from tests.store.required import missing
@@ -177,7 +177,7 @@ def test_workers_share_the_port_and_their_metrics(two_workers: Server, tmp_path:
 
 
 def test_workers_without_redis_are_refused_with_the_reason(tmp_path: Path) -> None:
-    refused = llmops("serve", "--workers", "2", folder=tmp_path)
+    refused = llmops_process("serve", "--workers", "2", folder=tmp_path)
     assert refused.returncode == 2
     assert "LLMOPS_REDIS_URL" in refused.stderr and "count" in refused.stderr
 
@@ -199,7 +199,7 @@ def test_workers_do_not_outlive_their_parent(two_workers: Server) -> None:
 
 def test_a_reload_reaches_every_worker(two_workers: Server, tmp_path: Path) -> None:
     (tmp_path / "gateway.yaml").write_text(CONFIG + "  added: [{provider: mock}]\n")
-    asked = llmops("config", "reload", folder=tmp_path)
+    asked = llmops_process("config", "reload", folder=tmp_path)
     assert asked.returncode == 0, asked.stderr
     assert [two_workers.chat("added").status for _ in range(12)] == [200] * 12
 
@@ -214,7 +214,7 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         for workers in ("1", "2"):
             counting = {"LLMOPS_REDIS_URL": "redis://127.0.0.1:1/0"}  # not reached before the port is refused
-            asked = llmops("serve", "--port", str(port), "--workers", workers, folder=tmp_path, env=counting)
+            asked = llmops_process("serve", "--port", str(port), "--workers", workers, folder=tmp_path, env=counting)
             assert asked.returncode == 1
             assert asked.stderr.startswith(f"error: port {port} on 127.0.0.1 is in use")
         with pytest.raises(PortTaken):
@@ -223,7 +223,7 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
 def test_a_public_address_is_refused(host: str, tmp_path: Path) -> None:
-    asked = llmops("serve", "--host", host, folder=tmp_path)
+    asked = llmops_process("serve", "--host", host, folder=tmp_path)
     assert asked.returncode == 2
     assert "there is no administrator's key yet" in asked.stderr and "Traceback" not in asked.stderr
 

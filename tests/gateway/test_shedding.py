@@ -11,9 +11,16 @@ from llmops.gateway.connection import connection_class
 from llmops.settings import Settings
 from llmops.types import Priority
 from tests.fakes.gateway import CHAT, MESSAGES, Gateway, http_request
+from tests.fakes.upstream import Upstream, Wire
 
 Build = Callable[..., Settings]
 SLOW = {"slow": [{"provider": "mock", "mock": {"latency_ms": 400}}]}
+COMPLETION = {
+    "id": "c",
+    "model": "held",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
 PATHS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": CHAT,
     "/v1/responses": {"model": "mock", "input": "Hi"},
@@ -105,30 +112,45 @@ async def test_what_is_no_call_is_never_shed(gateway: Gateway) -> None:
 
 
 async def test_the_last_places_are_for_high_priority_and_all_is_well_afterwards(settings: Build) -> None:
-    built = settings(SLOW, resilience={"overload": {"max_calls": 5, "reserved_share": 0.4}})
-    async with Gateway(built) as gateway:
+    answered = asyncio.Event()
 
-        async def ask(priority: str) -> tuple[int, str | None]:
-            answer = await gateway.post(
-                "/v1/chat/completions", {**CHAT, "model": "slow"}, {"x-llmops-priority": priority}
-            )
-            return answer.status, answer.headers.get("retry-after")
+    async def held_back(wire: Wire) -> None:
+        await answered.wait()
+        await wire.answer(200, COMPLETION)
 
-        under_way = [asyncio.create_task(ask("normal")) for _ in range(3)]
-        while (await gateway.status())["in_flight"] < 3:
-            pass
-        refused = [await ask("normal"), await ask("low")]
-        health = (await gateway.get("/health")).json()
-        passed = await asyncio.gather(ask("high"), ask("high"), ask("high"))
-        assert [status for status, _ in refused] == [503, 503] and {again for _, again in refused} <= {"2", "3"}
-        assert sorted(status for status, _ in passed) == [200, 200, 503]
-        assert health["status"] == "degraded" and "calls are turned away" in health["problems"][0]
-        assert [status for status, _ in await asyncio.gather(*under_way)] == [200] * 3
-        assert (await ask("low"))[0] == 200
-        metrics = (await gateway.get("/metrics")).body.decode()
-        for priority, count in (("low", 1), ("normal", 1), ("high", 1)):
-            assert f'llmops_calls_shed_total{{priority="{priority}",sign="calls"}} {count}.0' in metrics
-        assert len(await gateway.records()) == 3 + 2 + 3 + 1
+    async with Upstream(held_back) as upstream:
+        held = {"held": [{"provider": "openai", "preset": "vllm", "base_url": f"{upstream.url}/v1"}]}
+        built = settings(held, resilience={"overload": {"max_calls": 5, "reserved_share": 0.4}})
+        async with Gateway(built) as gateway:
+
+            async def ask(priority: str) -> tuple[int, str | None]:
+                answer = await gateway.post(
+                    "/v1/chat/completions", {**CHAT, "model": "held"}, {"x-llmops-priority": priority}
+                )
+                return answer.status, answer.headers.get("retry-after")
+
+            async def there_are(calls: int) -> None:
+                async with asyncio.timeout(20):
+                    while (await gateway.status())["in_flight"] < calls:
+                        await asyncio.sleep(0.01)
+
+            under_way = [asyncio.create_task(ask("normal")) for _ in range(3)]
+            await there_are(3)
+            refused = [await ask("normal"), await ask("low")]
+            health = (await gateway.get("/health")).json()
+            under_way += [asyncio.create_task(ask("high")) for _ in range(2)]
+            await there_are(5)
+            refused.append(await ask("high"))
+            assert [status for status, _ in refused] == [503] * 3
+            assert {again for _, again in refused[:2]} <= {"2", "3"}
+            assert health["status"] == "degraded" and "calls are turned away" in health["problems"][0]
+            answered.set()
+            assert [status for status, _ in await asyncio.gather(*under_way)] == [200] * 5
+            assert (await ask("low"))[0] == 200
+            metrics = (await gateway.get("/metrics")).body.decode()
+            for priority, count in (("low", 1), ("normal", 1), ("high", 1)):
+                assert f'llmops_calls_shed_total{{priority="{priority}",sign="calls"}} {count}.0' in metrics
+            assert len(await gateway.records()) == 3 + 2 + 3 + 1
 
 
 async def test_without_resilience_nothing_is_shed(settings: Build) -> None:

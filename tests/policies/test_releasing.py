@@ -129,6 +129,10 @@ async def test_which_prompt_it_is_the_release_says() -> None:
         with pytest.raises(InvalidRequest):
             await asked(table, a_call(prompt=prompt))
     table.renderer = None
+    named = a_call(prompt={"variables": {}})
+    named.named_prompt = "mine@2"
+    with pytest.raises(InvalidRequest, match="its `variables` alone, not 'mine@2'"):
+        await asked(table, named)
     with pytest.raises(InvalidRequest, match="there are no prompts here"):
         await asked(table, a_call())
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,12 +10,13 @@ import pytest
 from sqlalchemy import insert
 
 from llmops.clock import ManualClock
-from llmops.errors import Conflict
+from llmops.errors import Conflict, InvalidRequest
 from llmops.rollout.conductor import Conductor
 from llmops.rollout.directory import RolloutDirectory
 from llmops.rollout.evidence import Mark
 from llmops.rollout.outcome import CallSeen
 from llmops.rollout.rollout import LoggedDecision, Rollout
+from llmops.rollout.schedule import begins_ms
 from llmops.store.database import Database
 from llmops.store.tables import calls
 from tests.rollout.parts import CANDIDATE_ID, STABLE_ID, a_call, a_plan
@@ -169,3 +171,62 @@ def test_a_burning_objective_of_the_candidate_ends_it(house: House) -> None:
     house.clock.advance(6)
     conductor.round()
     assert house.told == ["ROLLBACK"]
+
+
+def test_a_scheduled_rollout_begins_in_its_time_and_moves_nothing_before(house: House) -> None:
+    when = datetime.fromtimestamp(house.clock.now_s() + 3600, UTC).isoformat()
+    made = house.directory.start(a_plan(), None, by="ann", reason="", at=when)
+    assert (made.state.status, made.share) == ("scheduled", 0) and "it begins at" in made.saying
+    conductor = house.conductor()
+    for seconds, status in ((6, "scheduled"), (3580, "scheduled"), (20, "running")):
+        house.clock.advance(seconds)
+        conductor.round()
+        assert house.directory.repository.get(made.id, None).state.status == status
+    after = house.directory.repository.get(made.id, None)
+    now_ms = round(house.clock.now_s() * 1000)
+    assert (after.share, after.state.step_began_ms) == (0.01, now_ms) and after.state.deadline_ms > now_ms
+    assert [each.action for each in house.directory.repository.decisions(made.id)] == ["START", "SCHEDULE"]
+    assert [each.at_ms for each in house.directory.repository.marks(made.id)[:1]] == [now_ms], "nothing to draw before"
+    assert house.told == ["START"]
+
+
+def test_a_scheduled_rollout_is_cancelled_by_hand_or_by_what_happens_meanwhile(house: House) -> None:
+    def scheduled() -> Rollout:
+        when = datetime.fromtimestamp(house.clock.now_s() + 3600, UTC).isoformat()
+        return house.directory.start(a_plan(), None, by="ann", reason="", at=when)
+
+    def status(of: Rollout) -> str:
+        return house.directory.repository.get(of.id, None).state.status
+
+    made = scheduled()
+    for what in ("pause", "promote"):
+        with pytest.raises(Conflict, match="has not begun"):
+            house.directory.order(made.id, what, None, by="ann", reason="")  # type: ignore[arg-type]
+    house.directory.order(made.id, "rollback", None, by="ann", reason="")
+    made = scheduled()
+    house.directory.order(made.id, "resume", None, by="ann", reason="")
+    assert status(made) == "running"
+    house.directory.order(made.id, "rollback", None, by="ann", reason="")
+    made = scheduled()
+    house.releases.pointer = "rel-" + "c" * 16
+    house.clock.advance(1)
+    house.conductor().round()
+    assert status(made) == "rolled_back"
+    for text in ("tomorrow", "2020-01-01T00:00Z", "2999-01-01T00:00Z", "2026-11-23T08:00", ""):
+        with pytest.raises(InvalidRequest, match=r"^at: "):
+            begins_ms(text, 1_795_000_000_000)
+
+
+def test_rollouts_are_listed_page_by_page(house: House) -> None:
+    for number in range(5):
+        made = house.directory.start(a_plan(), "acme" if number % 2 else None, by="ann", reason="")
+        house.directory.order(made.id, "rollback", None, by="ann", reason="")
+        if number != 2:
+            house.clock.advance(1)  # two of them at the same time
+    find = house.directory.repository.find
+    whole = [each.id for each in find(None)]
+    pages: list[str] = []
+    while page := find(None, limit=2, before=pages[-1] if pages else None):
+        pages += [each.id for each in page]
+    assert pages == whole and len(whole) == 5
+    assert len(find("other", limit=9, before=whole[0])) <= 3, "nobody sees another's by asking behind it"

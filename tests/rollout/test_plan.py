@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from llmops.errors import InvalidRequest
-from llmops.rollout.plan import read_plan
+from llmops.rollout.plan import Plan, plan_json, read_plan
 from tests.rollout.parts import CANDIDATE_ID, ERRORS, a_plan
 
 
@@ -25,6 +26,37 @@ def test_alpha_is_split_over_the_guards_and_the_sample() -> None:
     assert parts == pytest.approx([0.0125, 0.025]) and sum(parts) + plan.alpha_split == pytest.approx(0.05)
 
 
+TRIAL: dict[str, Any] = {"name": "bot", "kind": "experiment", "arms": ["rel-" + "a" * 16], "goal": {"metric": "error"}}
+
+
+def test_an_experiment_has_arms_and_a_goal() -> None:
+    plan = read_plan(TRIAL)
+    assert (plan.candidate, plan.steps, plan.arm_names) == (TRIAL["arms"][0], [], ["stable", TRIAL["arms"][0]])
+    assert Plan.model_validate(msgspec.json.decode(plan_json(plan))) == plan
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"arms": []}, "1 to 7 releases"),
+        ({"arms": [f"rel-{number:016x}" for number in range(8)]}, "arms"),
+        ({"arms": TRIAL["arms"] * 2}, "each release once"),
+        ({"arms": [*TRIAL["arms"], "rel-1"]}, "arms.1"),
+        ({"candidate": "rel-" + "b" * 16}, "leave it out"),
+        ({"goal": None}, "needs one"),
+        ({"goal": {"metric": "cost"}}, "goal"),
+        ({"steps": [5]}, "steps: an experiment has none"),
+        ({"guards": [ERRORS]}, "guards: an experiment has none"),
+        ({"min_units": 5}, "min_units: an experiment has none"),
+        ({"deadline": 0}, "above 0"),
+        ({"kind": "canary", "candidate": "rel-" + "b" * 16, "guards": [ERRORS]}, "goes with kind: experiment"),
+    ],
+)
+def test_what_is_no_experiment_is_told(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        read_plan({**TRIAL, **fields})
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -42,7 +74,7 @@ def test_alpha_is_split_over_the_guards_and_the_sample() -> None:
         ({"guards": [{"metric": "error", "margin": 2}]}, "below 1"),
         ({"min_time": "1 fortnight"}, "is no time"),
         ({"deadline": "10s"}, "deadline"),
-        ({"kind": "shadow"}, "kind"),
+        ({"kind": "mirror"}, "kind"),
         ({"kind": "ab", "steps": [100]}, "ab has one"),
         ({"kind": "blue_green", "steps": [1, 100]}, "0 and 100"),
         ({"unit": "request", "window": "1m"}, "window"),

@@ -79,6 +79,22 @@ def test_an_unpriced_call_stays_unpriced(tmp_path: Path) -> None:
     assert found.nanousd == 0 and logged(tmp_path)[0]["cost_nanousd"] is None
 
 
+def test_a_rollouts_call_keeps_its_arm(tmp_path: Path) -> None:
+    """Else a candidate that makes the gateway crash would leave no trace in the evidence."""
+    till = Till(tmp_path)
+    assigned = {"rollout_id": "ro-1", "arm": "candidate", "probability": 0.25, "session": "s"}
+    till.admit(a_call(1, **assigned))
+    till.end(till.admit(a_call(2, **assigned)), reply=answer(1, 2))
+    till.admit(a_call(3))
+    till.die()
+    found = {each.request_id[-1]: each.unfinished for each in bring_back(tmp_path)}
+    assert found["1"] is not None and found["2"] is None and found["3"] is None
+    assert {name: getattr(found["1"], name) for name in assigned} == assigned
+    first, second, third = sorted(logged(tmp_path), key=lambda line: str(line["request_id"]))
+    assert {name: first[name] for name in assigned} == assigned == {name: second[name] for name in assigned}
+    assert "arm" not in third
+
+
 def test_doing_it_again_changes_nothing(tmp_path: Path) -> None:
     crashed(tmp_path)
     shutil.copytree(tmp_path / "journal", tmp_path / "copy")

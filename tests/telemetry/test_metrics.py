@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from llmops.settings import Settings
 from llmops.telemetry.exposition import exposition
 from llmops.telemetry.metrics import LATENCY_BUCKETS_S, Histogram, Metrics, Snapshot, merge
+from llmops.telemetry.objectives import Objective
 from llmops.telemetry.record import record_of
 from llmops.telemetry.worker_metrics import WorkerMetrics
 from tests.fakes.gateway import CHAT, Gateway
@@ -35,6 +37,22 @@ def labels(
     return tuple(
         sorted({"model": model, "provider": provider, "status": str(status), "operation": operation, **more}.items())
     )
+
+
+def test_a_shadows_copy_costs_money_and_counts_for_nothing_else() -> None:
+    metrics = Metrics()
+    objectives = Objective(name="up", kind="availability", target=0.9), Objective(name="money", kind="cost", limit=1.0)
+    metrics.set_objectives(objectives)
+    whole = record_of(finished(), b"k" * 32)
+    copy = msgspec.structs.replace(
+        whole, arm="shadow", status=503, error_type="upstream_error", json_valid=False, cost_nanousd=2_000_000_000
+    )
+    metrics.observe([copy])
+    said = {name: value for (name, _), value in samples(exposition(metrics.snapshot())).items() if value}
+    assert said["llm_cost_usd_total"] == said["llmops_slo_cost_usd_total"] == 2
+    assert "llm_tokens_total" in said
+    counted = ("llm_requests_total", "llm_latency_seconds_count", "llm_ttft_seconds_count", "llmops_slo_events_total")
+    assert not said.keys() & {*counted, "llm_errors_total", "llm_json_answers_total"}
 
 
 def test_the_exposition_says_what_was_observed() -> None:

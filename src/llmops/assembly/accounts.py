@@ -2,30 +2,44 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 
 from ..app import Stack
+from ..errors import StoreUnavailable
 from ..identity.directory import IdentityDirectory
 from ..opening import build_rules, open_log
+from ..rule_settings import BudgetSettings
 from ..spend.housekeeping import Housekeeping
 from ..spend.price_book import PriceBook
 from ..spend.recovery import Recovered
-from ..spend.rule import Rule
+from ..spend.rule import Rule, rule_of
 from ..spend.rule_directory import RuleDirectory
 from ..spend.usage.directory import UsageDirectory
 from ..spend.usage.seeder import Seeder
 from ..telemetry.figures import Figure
+from ..types import shadow_key
 from .service import Service, failing
 
 _log = logging.getLogger(__name__)
 _LONG_BYTES = 20_000_000
 
 
+def shadow_rule(rollout_id: str, usd: Decimal) -> Rule:
+    """The budget of a shadow: it is not stored, for it follows from the rollout."""
+    key = shadow_key(rollout_id)
+    budget = BudgetSettings(name=f"shadow {rollout_id}", usd=usd, window="total", where={"key": key})
+    return rule_of(budget, key)
+
+
 class Accounts:
     """Over one stack. ``followers`` read the log and stop when it has been closed."""
 
     def __init__(self, stack: Stack, identity: IdentityDirectory) -> None:
+        self.on_recovered: Callable[[Sequence[Recovered]], None] | None = None
+        """Told of the calls of gateways that died as well."""
         self._stack = stack
+        self._shadows: list[Rule] = []
         desk, clock = stack.parts.desk, stack.parts.clock
         self.usage = UsageDirectory(identity.database, stack.parts.log.path, lambda: stack.settings.traces.keeps_texts)
         self._ingester = self.usage.ingester()
@@ -42,6 +56,20 @@ class Accounts:
             refresh_s=stack.settings.auth.refresh_seconds,
         )
         self._housekeeping = Housekeeping(desk, lambda: open_log(stack.settings), clock, self._settle_recovered)
+
+    async def bound(self, shadows: Mapping[str, Decimal]) -> None:
+        """Put the budgets of these rollouts in force, at what has been spent of them. `StoreUnavailable` where nobody
+        can say what that is."""
+        self._shadows = [shadow_rule(rollout_id, usd) for rollout_id, usd in shadows.items()]
+        self._put_in_force(self.rules.known)
+        if not shadows:
+            return
+        await self._ingester.catch_up()
+        try:
+            await self.seeder.seed()
+        except StoreUnavailable:
+            if self._stack.parts.shared_counters is None:
+                raise  # those in Redis have kept count
 
     def reload(self) -> None:
         """The configuration's rules have changed."""
@@ -71,7 +99,7 @@ class Accounts:
         ]
 
     def _put_in_force(self, stored: Sequence[Rule]) -> None:
-        self._stack.parts.desk.rules.replace([*build_rules(self._stack.settings), *stored])
+        self._stack.parts.desk.rules.replace([*build_rules(self._stack.settings), *stored, *self._shadows])
         self.seeder.soon()
 
     def _settle_recovered(self, recovered: Sequence[Recovered]) -> None:
@@ -79,6 +107,8 @@ class Accounts:
         if shared is not None:
             for call in recovered:
                 shared.settle_by_id(call.request_id, call.tokens, call.nanousd)
+        if self.on_recovered is not None:
+            self.on_recovered(recovered)
 
     async def _know_what_is_spent(self) -> None:
         if not any(rule.has_quota for rule in self._stack.parts.desk.rules.rules):

@@ -118,7 +118,8 @@ def build_gateway(
     services.add(Service(stop=metrics.aclose))
     services.add(Service(sampler.start, sampler.aclose, shedder.problems), Service(prober.start, prober.aclose))
     audit = AuditTrail(AuditRepository(identity.database), parts.clock)
-    rollouts = Rollouts(stack, identity.database, releases.directory, watching.slos.standings, audit)
+    rollouts = Rollouts(stack, identity.database, releases.directory, watching.slos.standings, audit, accounts.bound)
+    accounts.on_recovered = rollouts.lose
     services.add(*releases.services, *flags.services, *rollouts.services)
     services.add(*spans.services, *watching.services, Service(stop=audit.aclose, problems=audit.problems))
     services.add(*online.services)

@@ -19,9 +19,13 @@ from ..rollout.assignment import RolloutTable
 from ..rollout.conductor import Conductor
 from ..rollout.directory import RolloutDirectory
 from ..rollout.evidence import Mark
-from ..rollout.refresher import RolloutRefresher
+from ..rollout.late import LateReporter
+from ..rollout.mirror import Mirror
+from ..rollout.refresher import Bound, RolloutRefresher
+from ..rollout.repository.late import LateCall, LateCalls
 from ..rollout.repository.rollouts import RolloutRepository
 from ..rollout.rollout import LoggedDecision, Rollout
+from ..spend.recovery import Recovered
 from ..store.database import Database
 from .service import Service, failing
 
@@ -40,6 +44,7 @@ class Rollouts:
         releases: ReleaseDirectory,
         standings: Callable[[], Iterable[Standing]],
         audit: AuditTrail,
+        bound: Bound,
     ) -> None:
         released = stack.parts.releases
         assert released is not None
@@ -50,12 +55,22 @@ class Rollouts:
 
         self.table = RolloutTable(live)
         released.assigner = self.table
+        released.mirror = self.mirror = Mirror(stack.mirrored)
         self.directory = open_rollouts(database, stack.parts.clock, releases)
         self.refresher = RolloutRefresher(
             self.directory.repository,
             self.table,
             period_s=stack.settings.auth.refresh_seconds,
             drop=lambda named: let_go(stack.parts.cache, named),
+            bound=bound,
+            mirror=self.mirror,
+        )
+        self.late = LateReporter(
+            LateCalls(database),
+            stack.parts.desk.ledger.under_way,
+            lambda: self.table.settle_s,
+            stack.parts.clock,
+            period_s=min(0.5, max(stack.settings.auth.refresh_seconds, 0.05)),
         )
         self.conductor = Conductor(
             database,
@@ -66,13 +81,35 @@ class Rollouts:
             period_s=min(1.0, max(stack.settings.auth.refresh_seconds, 0.05)),
         )
 
+    def lose(self, recovered: Sequence[Recovered]) -> None:
+        """Calls that were under way in a gateway that died."""
+        self.late.lose([late for call in recovered if (late := lost_call(call)) is not None])
+
     @property
     def services(self) -> list[Service]:
-        refresher, conductor = self.refresher, self.conductor
+        refresher, conductor, late, mirror = self.refresher, self.conductor, self.late, self.mirror
         return [
+            Service(stop=mirror.aclose, problems=mirror.problems, figures=mirror.figures),
             Service(refresher.start, refresher.aclose, lambda: failing("rollouts", refresher.failing)),
+            Service(late.start, late.aclose, lambda: failing("calls that take long", late.failing)),
             Service(conductor.start, conductor.aclose, conductor.problems),
         ]
+
+
+def lost_call(recovered: Recovered) -> LateCall | None:
+    """What a reservation says of a call that its gateway's death ended; None for one of no rollout."""
+    entry = recovered.unfinished
+    if entry is None or entry.rollout_id is None or entry.arm is None or entry.probability is None:
+        return None
+    whose = {name: getattr(entry, name) for name in ("tenant", "key_id", "user", "session", "trace_id")}
+    return LateCall(
+        rollout_id=entry.rollout_id,
+        request_id=entry.request_id,
+        started_at_ms=int(entry.at_s * 1000),
+        arm=entry.arm,
+        probability=entry.probability,
+        **whose,
+    )
 
 
 def open_rollouts(database: Database, clock: Clock, releases: ReleaseDirectory) -> RolloutDirectory:
@@ -101,10 +138,10 @@ class KnownReleases:
         return self._verdict(self._releases.own(release_id, tenant)) == "BLOCK"
 
     def promote(self, rollout: Rollout, by: str, reason: str) -> None:
-        self._point(rollout, rollout.plan.candidate, rollout.stable, by, reason)
+        self._point(rollout, rollout.candidate, rollout.stable, by, reason)
 
     def restore(self, rollout: Rollout, by: str, reason: str) -> None:
-        self._point(rollout, rollout.stable, rollout.plan.candidate, by, reason)
+        self._point(rollout, rollout.stable, rollout.candidate, by, reason)
 
     def _point(self, rollout: Rollout, to: str, before: str, by: str, reason: str) -> None:
         live = self.live(rollout.name, rollout.tenant)
@@ -139,7 +176,7 @@ class Telling:
         after = {
             "status": rollout.state.status,
             "share": decision.share,
-            "candidate": rollout.plan.candidate,
+            "candidate": rollout.candidate,
             "evidence": {
                 each.guard: f"{each.verdict}, log e {each.log_e:.2f} of {each.log_threshold:.2f}, "
                 f"{each.candidate_n} against {each.stable_n}"
@@ -160,7 +197,7 @@ def rollout_shifts(database: Database, now_s: Callable[[], float]) -> list[Shift
         last = repository.decisions(rollout.id, 1)
         if not last or last[0].action not in ("ROLLBACK", "ASK") or now_s() - last[0].at_ms / 1000 > _TELLING_S:
             continue
-        labels = {"rollout": rollout.id, "name": rollout.name, "release": rollout.plan.candidate}
+        labels = {"rollout": rollout.id, "name": rollout.name, "release": rollout.candidate}
         whose = {} if rollout.tenant is None else {"tenant": rollout.tenant}
         found.append(Shift(labels={**labels, **whose}, size=1.0, detail=f"{last[0].action}: {last[0].reason}"))
     return found

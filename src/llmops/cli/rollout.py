@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..types import SHADOW
 from .audit import note_change, whoami
 from .output import ConfigOption, JsonFlag, clean_errors, print_json, print_table, say
 from .release import read_values
+from .rollout_arms import ARM, print_arms, print_expected
+from .rollout_copies import print_copies, print_expected_copies
 
 if TYPE_CHECKING:
     from ..assembly.releases import ReleaseFigures
@@ -65,6 +68,12 @@ def plan(
         print_json(told)
         return
     typer.echo(f"{told['plan']['name']}: {told['stable']} -> {told['plan']['candidate']} ({told['plan']['kind']})")
+    if told["experiment"] is not None:
+        print_expected(told, _time)
+        return
+    if told["mirrored"] is not None:
+        print_expected_copies(told, _time)
+        return
     print_table(
         ["step", "units of the candidate", "time", "because of"],
         [
@@ -79,24 +88,31 @@ def plan(
 def start(
     file: PlanArgument,
     tenant: TenantOption = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it begins, with a zone: 2026-11-23T08:00Z. Default: now.")
+    ] = None,
     reason: ReasonOption = "",
     by: ByOption = "",
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start a rollout by its plan."""
+    """Start a rollout by its plan, now or at a given time."""
     with opened(config) as (rollouts, _):
         from ..rollout.plan import read_plan
         from ..rollout.rollout import shown
 
-        made = rollouts.start(read_plan(read_values(file)), tenant, by=by or whoami(), reason=reason)
+        made = rollouts.start(read_plan(read_values(file)), tenant, by=by or whoami(), reason=reason, at=at)
         after = {"name": made.name, "candidate": made.plan.candidate, "kind": made.plan.kind, "share": made.share}
         note_change(config, "rollout.start", made.id, tenant=tenant, after=after, reason=reason)
     if as_json:
         print_json(shown(made))
         return
     typer.echo(made.id)
-    say(f"{made.share:.4g} of the units get {made.plan.candidate}; running gateways follow within a second")
+    if at is not None:
+        say(f"{made.saying}, if {made.plan.candidate} may serve then; rollback cancels it")
+        return
+    does = "calls are mirrored to" if made.plan.kind == SHADOW else "units get"
+    say(f"{made.share:.4g} of the {does} {made.plan.candidate}; running gateways follow within a second")
 
 
 @app.command("list")
@@ -104,6 +120,7 @@ def list_(
     name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
     tenant: Annotated[str | None, typer.Option(help="What this tenant sees. Default: all.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 50,
+    before: Annotated[str | None, typer.Option(metavar="ROLLOUT", help="Those before this one: the next page.")] = None,
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -111,13 +128,15 @@ def list_(
     with opened(config) as (rollouts, _):
         from ..rollout.rollout import shown
 
-        found = [shown(each) for each in rollouts.repository.find(tenant, name=name, limit=limit)]
+        found = [shown(each) for each in rollouts.repository.find(tenant, name=name, limit=limit, before=before)]
     if as_json:
         print_json(found)
     elif not found:
         say("no rollouts")
     else:
         print_table(_COLUMNS, map(_row, found))
+        if len(found) == limit:
+            say(f"older ones: --before {found[-1]['id']}")
 
 
 @app.command("status")
@@ -213,7 +232,8 @@ def _order(
     if as_json:
         print_json(shown(after))
         return
-    typer.echo(f"{rollout}: {after.state.status}, the candidate has {after.share:.4g} of the units")
+    does = "of the calls are mirrored" if after.plan.kind == SHADOW else "of the units are the candidate's"
+    typer.echo(f"{rollout}: {after.state.status}, {after.share:.4g} {does}")
     say("running gateways follow within a second")
 
 
@@ -236,9 +256,16 @@ def _row(rollout: dict[str, Any]) -> list[str]:
 
 def _print_status(told: dict[str, Any]) -> None:
     print_table(_COLUMNS, [_row(told)])
-    typer.echo(f"\nsteps {', '.join(f'{each:g} %' for each in told['steps'])}; now: {told['saying']}\n")
+    if told["arms"]:
+        print_arms(told, _drawn)
+    elif told["mirrored"] is not None:
+        print_copies(told)
+    else:
+        typer.echo(f"\nsteps {', '.join(f'{each:g} %' for each in told['steps'])}; now: {told['saying']}\n")
     rows = []
     for guard in told["guards"]:
+        if guard["guard"].startswith(ARM):
+            continue
         marks = [each for each in told["evidence"] if each["guard"] == guard["guard"]]
         rows.append(
             [

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .api.drift import DriftReports
     from .api.metrics import Numbers
     from .api.prompts import Directories
-    from .api.slos import Standings
+    from .api.slos import Objectives
 
 _BODY_LIMIT_BYTES = 1_000_000
 
@@ -73,7 +73,7 @@ class ControlPlane:
         compare_counters: Callable[[], CounterComparison] | None = None,
         *,
         cache: Cache | None = None,
-        slos: "Standings | None" = None,
+        slos: "Objectives | None" = None,
         alerts: "AlertDirectory | None" = None,
         overview: Overview | None = None,
         numbers: "Numbers | None" = None,

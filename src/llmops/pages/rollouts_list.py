@@ -12,8 +12,9 @@ _LIMIT = 100
 
 
 def rollouts(view: View) -> None:
-    name = address.read("name")
-    found = view.get("/api/rollouts", **({"tenant": view.tenant} if view.tenant else {}), name=name, limit=_LIMIT)
+    name, before = address.read("name"), address.read("before")
+    whose = {"tenant": view.tenant} if view.tenant else {}
+    found = view.get("/api/rollouts", **whose, name=name, limit=_LIMIT, **({"before": before} if before else {}))
     if found is None:
         return
     rows = found["rollouts"]
@@ -35,18 +36,31 @@ def rollouts(view: View) -> None:
         numbers=("share",),
         caption="Rollouts",
     )
-    if len(rows) == _LIMIT:
-        st.caption(f"The newest {_LIMIT}; the older ones: llmops rollout status.")
+    if found["next"] or before:
+        with st.container(horizontal=True):
+            st.button("The newest", disabled=not before, on_click=address.write, args=("before", None))
+            st.button("Older", disabled=not found["next"], on_click=address.write, args=("before", found["next"]))
 
 
 def _card(view: View, each: Rollout) -> str:
     mood, said = state_of(each["status"])
     split = registry.shares({"candidate": each["share"], "stable": 1 - each["share"]})
+    how = (
+        f"step {each['step'] + 1} of {len(each['steps'])}: "
+        f"{percent(each['share'])} gets <code>{words.html(each['candidate'])}</code>"
+    )
+    if each["kind"] == "shadow":
+        split = registry.shares({"stable": 1.0})
+        how = f"{percent(each['share'])} of the calls mirrored to <code>{words.html(each['candidate'])}</code>"
+    if each["arms"]:
+        split = registry.shares({arm["release"]: arm["share"] for arm in each["arms"]})
+        how = f"{len(each['arms'])} arms" + (
+            f", best: <code>{words.html(each['winner'])}</code>" if each["winner"] else ""
+        )
     return (
         f'<a class="lab-live" href="{words.html(here(view, each["id"]), 1000)}" target="_self" '
         f'data-rollout="{words.html(each["id"])}"><b>{words.html(each["name"], 100)}</b>'
-        f"<span>{words.html(kind_of(each['kind']))}, step {each['step'] + 1} of {len(each['steps'])}: "
-        f"{percent(each['share'])} gets <code>{words.html(each['candidate'])}</code></span>{split}"
+        f"<span>{words.html(kind_of(each['kind']))}, {how}</span>{split}"
         f"<span>{components.tag(mood, said)} {words.html(each['saying'], 160)}</span></a>"
     )
 

@@ -9,7 +9,7 @@ from ..viewing import components, figures, judging, manage, words
 from ..viewing.components import Card, Cell, link
 from ..viewing.judging import About
 from ..viewing.view import View
-from . import rollouts_evidence
+from . import rollouts_arms, rollouts_copies, rollouts_evidence
 from .releases_words import may_change, owner_of, when
 from .rollouts_words import ACTIONS, OPEN, VERDICTS, Rollout, kind_of, percent, state_of
 
@@ -22,9 +22,15 @@ def rollout(view: View, rollout_id: str) -> None:
     if found is None:
         return
     _head(view, found)
-    _steps(found)
-    _exposure(found)
-    _guards(view, found)
+    if found["arms"]:
+        rollouts_arms.arms(view, found)
+    elif found["mirrored"] is not None:
+        rollouts_copies.copies(found)
+    else:
+        _steps(found)
+        _exposure(found)
+    if found["guards"] or not found["arms"]:
+        _guards(view, found)
     _decisions(view, found["decisions"])
 
 
@@ -64,10 +70,19 @@ def _orders(view: View, found: Rollout) -> list[tuple[str, str]]:
     """What may be ordered in this state; the gateway judges again."""
     if not may_change(view, found["tenant"]) or found["status"] == "rolled_back":
         return []
-    offered = [("rollback", "Roll back")]
+    if found["status"] == "scheduled":
+        return [("resume", "Begin now"), ("rollback", "Cancel")]
+    is_shadow = found["mirrored"] is not None
+    offered = [("rollback", "End" if is_shadow else "Roll back")]
     if found["status"] in OPEN:
-        offered.insert(0, ("promote", "Go one step up"))
-        offered.insert(0, ("pause", "Pause") if found["status"] == "running" else ("resume", "Resume"))
+        if is_shadow:
+            pass  # it never serves
+        elif not found["arms"]:
+            offered.insert(0, ("promote", "Go one step up"))
+        elif found["winner"]:
+            offered.insert(0, ("promote", "Make the best one live"))
+        if not found["winner"]:
+            offered.insert(0, ("pause", "Pause") if found["status"] == "running" else ("resume", "Resume"))
     return offered
 
 

@@ -7,8 +7,9 @@ from ..viewing.components import Mood, link
 from ..viewing.view import View
 
 Rollout = Mapping[str, Any]
-OPEN = ("running", "paused", "held")
+OPEN = ("scheduled", "running", "paused", "held")
 STATES: dict[str, tuple[Mood, str]] = {
+    "scheduled": ("neutral", "scheduled"),
     "running": ("neutral", "running"),
     "paused": ("warn", "paused"),
     "held": ("warn", "held: a person has to decide"),
@@ -33,4 +34,4 @@ def percent(share: float) -> str:
 
 
 def kind_of(kind: str) -> str:
-    return {"ab": "A/B", "blue_green": "blue-green"}.get(kind, kind)
+    return {"ab": "A/B", "blue_green": "blue-green", "shadow": "shadow, never answered from"}.get(kind, kind)

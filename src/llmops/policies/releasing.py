@@ -1,5 +1,7 @@
 """Releasing: a call for a released name gets its release. Model, parameters, tools and prompt are put into the body,
-and the call is stamped with the release, its prompt's version and, where a rollout runs, the arm.
+and the call is stamped with the release, its prompt's version and, where a rollout runs, the arm. A call that a shadow
+chose is answered first, and then mirrored if an upstream was asked for it: what the caller's own limits refused and
+what the cache or a last resort answered compares nothing.
 
 It stands inside auth, so that keys name the released name and not what is behind it, and around everything that asks
 for the model. A name without a release goes its way after one look into a dictionary. Of the body only the top is
@@ -7,15 +9,16 @@ decoded, and nothing at all where a release says no more than the model.
 """
 
 from collections.abc import Awaitable, Mapping
+from copy import copy
 from typing import Any
 
 import msgspec
 
 from ..dialects.dialect import ClientDialect
-from ..errors import InvalidRequest, UnsupportedParameter
+from ..errors import InvalidRequest, LLMOpsError, UnsupportedParameter
 from ..releases.overlay import Overlay, with_messages
 from ..releases.table import Released, ReleaseTable
-from ..types import Call, Handler, Operation, Policy, Reply
+from ..types import UNMIRRORED, Assignment, Call, Handler, Operation, Policy, Reply
 
 _FIELDS: "msgspec.json.Decoder[dict[str, msgspec.Raw]]" = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
@@ -38,11 +41,33 @@ def releasing(table: ReleaseTable, dialects: Mapping[Operation, ClientDialect]) 
             if stable is None:
                 return handle(call)
             found, assignment = table.assigned(name, call, stable)
-            bundle = found.bundle
-            call.release_id, call.asked = found.id, name
             if assignment is not None:
+                if assignment.mirror is not None:
+                    return _mirrored(call, name, found, assignment)
                 call.rollout_id, call.arm = assignment.rollout_id, assignment.arm
                 call.probability = assignment.probability
+            return _laid(call, name, found)
+
+        async def _mirrored(call: Call, name: str, found: Released, assignment: Assignment) -> Reply:
+            asked = copy(call)
+            try:
+                reply = await _laid(call, name, found)
+            except LLMOpsError:
+                if call.attempts:
+                    _mirror(call, asked, name, assignment)
+                raise
+            if call.attempts and not reply.cached and call.degraded is None:
+                _mirror(call, asked, name, assignment)
+            return reply
+
+        def _mirror(call: Call, asked: Call, name: str, assignment: Assignment) -> None:
+            call.rollout_id, call.arm = assignment.rollout_id, UNMIRRORED
+            if table.mirror_of(name, asked, assignment):
+                call.arm, call.probability = assignment.arm, assignment.probability
+
+        def _laid(call: Call, name: str, found: Released) -> Awaitable[Reply]:
+            bundle = found.bundle
+            call.release_id, call.asked = found.id, name
             if bundle.knowledge is not None and call.knowledge is None:
                 call.knowledge = bundle.knowledge
             overlay = found.overlay(call.operation)
@@ -70,6 +95,12 @@ def releasing(table: ReleaseTable, dialects: Mapping[Operation, ClientDialect]) 
             _check_carried(call, overlay)
             pin = found.bundle.prompt
             assert pin is not None
+            if call.named_prompt is not None:
+                raise InvalidRequest(
+                    f"prompt: {call.asked!r} is a released name, and its release {found.id} has the prompt {pin}: send "
+                    f"no prompt beside it, or its `variables` alone, not {call.named_prompt!r}",
+                    param="prompt",
+                )
             if table.renderer is None:
                 raise InvalidRequest(f"the release {found.id} needs the prompt {pin}, and there are no prompts here")
             fields = _FIELDS.decode(call.body)

@@ -24,6 +24,14 @@ class Assigner(Protocol):
         ...
 
 
+class Mirror(Protocol):
+    """Asks the candidate of a shadow what a call asked."""
+
+    def copy(self, call: Call, name: str, assignment: Assignment, /) -> bool:
+        """Whether it will be. ``call`` is as it came in. Neither waits nor raises."""
+        ...
+
+
 class Renderer(Protocol):
     """Turns a version of a prompt into messages."""
 
@@ -32,6 +40,11 @@ class Renderer(Protocol):
     ) -> Sequence[Mapping[str, Any]]:
         """Messages as Chat Completions has them; `InvalidRequest` for variables that do not fit."""
         ...
+
+
+def pinned(name: str, release_id: str) -> str:
+    """What asks for one release of a name, whatever is live."""
+    return f"{name}@{release_id}"
 
 
 class Released:
@@ -62,12 +75,13 @@ class _Tables(msgspec.Struct, frozen=True):
 
 
 class ReleaseTable:
-    """``assigner`` is set where rollouts may run, ``renderer`` is where prompts come from. ``mistaken`` counts
-    assignments that could not be followed: to a release that is not known here or may not take traffic; such calls got
-    the live release."""
+    """``assigner`` and ``mirror`` are set where rollouts may run, ``renderer`` is where prompts come from. ``mistaken``
+    counts assignments that could not be followed: to a release that is not known here or may not take traffic; such
+    calls got the live release."""
 
     def __init__(self, dialects: Mapping[Operation, Dialect]) -> None:
         self.assigner: Assigner | None = None
+        self.mirror: Mirror | None = None
         self.renderer: Renderer | None = None
         self.mistaken = 0
         self._dialects = dialects
@@ -92,12 +106,20 @@ class ReleaseTable:
         assignment = self.assigner.assign(name, call)
         if assignment is None or assignment.release_id == stable.id:
             return stable, assignment
+        if assignment.mirror is not None:
+            return stable, None  # another release has become live: a shadow never decides what is served
         by_id = self._tables.by_id
         found = by_id.get((call.tenant, assignment.release_id)) or by_id.get((None, assignment.release_id))
         if found is None or not found.may_serve or found.bundle.name != name:
             self.mistaken += 1
             return stable, None
         return found, assignment
+
+    def mirror_of(self, name: str, call: Call, assignment: Assignment) -> bool:
+        """Have the call, as it came in, asked of the shadow's candidate too; whether it is."""
+        if self.mirror is None or self.find(pinned(name, assignment.mirror or ""), call.tenant) is None:
+            return False
+        return self.mirror.copy(call, name, assignment)
 
     def names(self, tenant: str | None) -> list[str]:
         """Live names that a tenant sees; None: all."""
@@ -124,7 +146,7 @@ class ReleaseTable:
             if known is None or known.may_serve != serves:
                 known = Released(release, may_serve=serves, dialects=self._dialects)
             by_id[key] = known
-            names.setdefault(f"{release.bundle.name}@{release.id}", {})[release.tenant] = known
+            names.setdefault(pinned(release.bundle.name, release.id), {})[release.tenant] = known
         live: dict[tuple[str | None, str], str] = {}
         moved: list[tuple[Pointer, Released]] = []
         for pointer in pointers:

@@ -2,18 +2,22 @@
 
 A unit's bucket is murmur3 of its targeting key, salted with the rollout's id; the candidate has the buckets below a
 threshold. A share that grows takes in new units and never gives one back. The probability with which a call came to its
-arm is part of the answer: evidence is weighed by it. Not covered: which release a name has without a rollout.
+arm is part of the answer: evidence is weighed by it. A shadow assigns nothing: its calls stay where they are, and a
+share of them is to be mirrored. Not covered: which release a name has without a rollout.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from ..bucketing import bucket_of, threshold_of
 from ..types import Assignment, Call
+from .allocation import Draw, draw_of
 from .plan import Unit
 
 STABLE, CANDIDATE = "stable", "candidate"
+MIRRORED = 0.5
+"""The probability of either arm in a shadow: each mirrored call is one observation of both."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     candidate: str
     unit: Unit
     share: float
+    mirrors: bool = False
+    """The share is not assigned to the candidate but mirrored to it."""
+    arms: Sequence[tuple[str, str, float]] = ()
+    """Of an experiment: each arm, its release and its share."""
+    settle_s: float = 30.0
+    """How long a call is waited for before it counts as one that has failed."""
 
 
 class _Ready(msgspec.Struct, frozen=True):
@@ -34,7 +44,10 @@ class _Ready(msgspec.Struct, frozen=True):
     salt: str
     stable: Assignment
     candidate: Assignment
-    ids: tuple[str, str]
+    ids: tuple[str, ...]
+    mirrors: bool
+    draw: Draw | None = None
+    arms: dict[str, Assignment] = {}
 
 
 def unit_of(
@@ -58,6 +71,8 @@ class RolloutTable:
     def __init__(self, live: Callable[[str, str], str | None] | None = None) -> None:
         self._live = live
         self._names: dict[str, dict[str | None, _Ready]] = {}
+        self.settle_s: Mapping[str, float] = {}
+        """By the rollouts' ids."""
 
     @property
     def is_empty(self) -> bool:
@@ -65,9 +80,11 @@ class RolloutTable:
 
     def replace(self, running: Iterable[Running]) -> None:
         names: dict[str, dict[str | None, _Ready]] = {}
+        settle_s: dict[str, float] = {}
         for each in running:
             names.setdefault(each.name, {})[each.tenant] = _ready(each)
-        self._names = names
+            settle_s[each.id] = each.settle_s
+        self._names, self.settle_s = names, settle_s
 
     def assign(self, name: str, call: Call) -> Assignment | None:
         """The tenant's own rollout of a name goes before a shared one."""
@@ -85,19 +102,43 @@ class RolloutTable:
             trace_id=call.trace_id,
             request_id=call.request_id,
         )
+        if found.draw is not None:
+            return found.arms[found.draw.choose(f"{call.tenant}\0{unit}")]
         is_candidate = bucket_of(found.salt, f"{call.tenant}\0{unit}") < found.threshold
+        if found.mirrors:
+            return found.stable if is_candidate else None
         return found.candidate if is_candidate else found.stable
 
 
 def _ready(running: Running) -> _Ready:
-    def arm(name: str, release_id: str, probability: float) -> Assignment:
-        return Assignment(release_id=release_id, arm=name, probability=probability, rollout_id=running.id)
+    def arm(name: str, release_id: str, probability: float, mirror: str | None = None) -> Assignment:
+        return Assignment(
+            release_id=release_id, arm=name, probability=probability, rollout_id=running.id, mirror=mirror
+        )
 
+    if running.mirrors:
+        mirrored = arm(STABLE, running.stable, MIRRORED, running.candidate)
+        return _Ready(
+            threshold=threshold_of(running.share),
+            unit=running.unit,
+            salt=running.id,
+            stable=mirrored,
+            candidate=mirrored,
+            ids=(running.stable,),
+            mirrors=True,
+        )
+    draw, arms = None, dict[str, Assignment]()
+    if running.arms:
+        draw = draw_of(running.id, {name: share for name, _, share in running.arms})
+        arms = {name: arm(name, release_id, share) for name, release_id, share in running.arms}
     return _Ready(
         threshold=threshold_of(running.share),
         unit=running.unit,
         salt=running.id,
         stable=arm(STABLE, running.stable, 1 - running.share),
         candidate=arm(CANDIDATE, running.candidate, running.share),
-        ids=(running.stable, running.candidate),
+        ids=(running.stable, running.candidate, *(each.release_id for each in arms.values())),
+        mirrors=False,
+        draw=draw,
+        arms=arms,
     )

@@ -13,15 +13,21 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ..clock import Clock
-from ..errors import Conflict, LLMOpsError
+from ..errors import Conflict, InvalidRequest, LLMOpsError, NotFound
+from ..statistics.verdict import Finding
 from ..store.database import Database
 from ..store.follower import Follower
+from ..types import SHADOW
 from .evidence import Evidence, hard_cap, keys_of, marks, seen, take_calls, take_labels
+from .late import judged
+from .plan import Plan
 from .ports import Burns, Releases, Told, nothing_burns, tell_nobody
 from .repository.calls import RolloutCalls
+from .repository.late import LateCalls, LateDone
 from .repository.rollouts import Changed, RolloutRepository
 from .rollout import LoggedDecision, Rollout
 from .state import Alarm, Decision, Event, State, advance
+from .trial import arm_marks, seen_arms
 
 _log = logging.getLogger(__name__)
 _PERIOD_S = 1.0
@@ -52,6 +58,7 @@ class Conductor:
         self.process = name or secrets.token_hex(8)
         self._repository = RolloutRepository(database)
         self._calls = RolloutCalls(database)
+        self._late = LateCalls(database)
         self._clock = clock
         self._releases = releases
         self._burns = burns
@@ -114,14 +121,28 @@ class Conductor:
         revision, evidence = self._repository.evidence(rollout.id)
         if revision != rollout.revision:
             return
-        units, is_news = self._count(rollout, evidence, now_ms)
-        event, findings = seen(rollout.plan, evidence)
+        units, late, is_news = self._count(rollout, evidence, now_ms)
+        before = rollout.state.shares
+        is_trial = evidence.arms is not None
+        findings: Mapping[str, Finding] = {}
+        if is_trial:
+            event = seen_arms(rollout.plan, evidence, before)
+        else:
+            event, findings = seen(rollout.plan, evidence)
         alarm = self._alarm(rollout, evidence, burning)
         state, decision = self._decide(rollout, alarm or event, now_ms)
-        is_kept = is_news or decision.action != "HOLD" or now_s - self._kept_s.get(rollout.id, 0.0) >= _KEPT_S
+        if state.status == "scheduled":
+            return
+        moves = state.shares != before
+        if moves and evidence.arms is not None:
+            evidence.arms.moved(before, state.shares)
+        is_kept = is_news or moves or decision.action != "HOLD" or now_s - self._kept_s.get(rollout.id, 0.0) >= _KEPT_S
         if not is_kept:
             return
-        drawn = marks(rollout.plan, evidence, findings, now_ms)
+        if is_trial:
+            drawn = arm_marks(rollout.plan, evidence, state.shares, now_ms)
+        else:
+            drawn = marks(rollout.plan, evidence, findings, now_ms)
         pause_ms = max(1000, (now_ms - state.began_ms) // _MARKS)
         is_drawn = decision.action != "HOLD" or now_ms - evidence.marked_ms >= pause_ms
         if is_drawn:
@@ -138,28 +159,40 @@ class Conductor:
                 reason=decision.reason,
             )
         after = self._repository.keep(
-            after, decision=logged, evidence=evidence, units=units, marks=drawn if is_drawn else ()
+            after,
+            decision=logged,
+            evidence=evidence,
+            units=units,
+            marks=drawn if is_drawn else (),
+            late=late,
+            moves=moves,
         )
         self._kept_s[rollout.id] = now_s
         if logged is not None:
             _log.info("rollout %s of %r: %s, %s", rollout.id, rollout.name, logged.action, logged.reason)
             self._told(after, logged, drawn)
 
-    def _count(self, rollout: Rollout, evidence: Evidence, now_ms: int) -> tuple[dict[str, int], bool]:
-        """Put into the evidence what has come since; returns the units that are new, and whether anything came."""
-        plan = rollout.plan
-        until_ms = max(evidence.calls.watermark_ms, now_ms - round(plan.settle * 1000))
-        found, until_ms = self._calls.read(rollout.id, evidence.calls.watermark_ms, until_ms, _MOST_CALLS)
+    def _count(self, rollout: Rollout, evidence: Evidence, now_ms: int) -> tuple[dict[str, int], LateDone, bool]:
+        """Put into the evidence what has come since; returns the units that are new, what has been done with calls
+        that are late, and whether anything came."""
+        plan, since_ms = rollout.plan, evidence.calls.watermark_ms
+        until_ms = max(since_ms, now_ms - round(plan.settle * 1000))
+        late = self._late.read(rollout.id, until_ms)  # first: one that ends meanwhile is then found among the calls
+        found, until_ms = self._calls.read(rollout.id, since_ms, until_ms, _MOST_CALLS)
+        late = [each for each in late if each.call.started_ms < until_ms]
+        failed, cost_nanousd, done = judged(late, {each.request_id for each in found}, since_ms)
+        evidence.cost_nanousd += cost_nanousd
+        found += failed
         units = keys_of(plan, [call for call in found if 0 < call.share < 1])
         known = self._repository.firsts(rollout.id, list(units)) if units else {}
         fresh = {unit: first for unit, first in units.items() if unit not in known}
         waiting = len(evidence.calls.pending)
         take_calls(plan, evidence, found, {**fresh, **known}, until_ms)
-        is_news = bool(found) or len(evidence.calls.pending) != waiting
-        names = [each.name for each in plan.guards if each.name is not None]
+        is_news = bool(found or late) or len(evidence.calls.pending) != waiting
+        names = [each.name for each in plan.watched if each.name is not None]
         if names:
             is_news = self._count_labels(rollout, evidence, names, fresh, now_ms) or is_news
-        return fresh, is_news
+        return fresh, done, is_news
 
     def _count_labels(
         self, rollout: Rollout, evidence: Evidence, names: Sequence[str], fresh: dict[str, int], now_ms: int
@@ -178,10 +211,12 @@ class Conductor:
         self, rollout: Rollout, evidence: Evidence, burning: Sequence[tuple[Mapping[str, str], str]]
     ) -> Alarm | None:
         plan = rollout.plan
-        if self._releases.blocked(plan.candidate, rollout.tenant):
-            return Alarm(reason="the gate's verdict on the candidate is BLOCK")
+        blocked = [each for each in plan.challengers if self._releases.blocked(each, rollout.tenant)]
+        if blocked:
+            return Alarm(reason=f"the gate's verdict on {_named(plan, blocked[0])} is BLOCK")
         live = self._releases.live(rollout.name, rollout.tenant)
-        if live not in (rollout.stable, plan.candidate):
+        mirrors = plan.kind == SHADOW  # then nothing of ours can have made the candidate live
+        if live != rollout.stable and (mirrors or live != rollout.candidate):
             return Alarm(reason=f"{live} has become the live release meanwhile")
         spent = hard_cap(plan, evidence)
         if spent is not None:
@@ -189,17 +224,20 @@ class Conductor:
         for labels, said in burning:
             whose = labels.get("tenant")
             concerns = rollout.tenant is None or whose in (None, rollout.tenant)
-            if labels.get("release") == plan.candidate and concerns:
-                return Alarm(reason=f"an objective of the candidate burns: {said}")
+            if labels.get("release") in plan.challengers and concerns:
+                return Alarm(reason=f"an objective of {_named(plan, labels['release'])} burns: {said}")
         return None
 
     def _decide(self, rollout: Rollout, event: Event, now_ms: int) -> tuple[State, Decision]:
         state, decision = advance(rollout.plan, rollout.state, event, now_ms)
-        if decision.action == "DONE":
-            try:
+        try:
+            if decision.action == "START":
+                for each in rollout.plan.challengers:
+                    self._releases.check(each, rollout.name, rollout.tenant)
+            elif decision.action == "DONE":
                 self._releases.promote(rollout, decision.by, f"rollout {rollout.id}")
-            except Conflict as exc:
-                return advance(rollout.plan, rollout.state, Alarm(reason=exc.message), now_ms)
+        except (Conflict, InvalidRequest, NotFound) as exc:
+            return advance(rollout.plan, rollout.state, Alarm(reason=exc.message), now_ms)
         return state, decision
 
     def _look_at_burns(self) -> Sequence[tuple[Mapping[str, str], str]]:
@@ -208,3 +246,7 @@ class Conductor:
             self._burns_at_s = now_s
             self._burning = self._burns()
         return self._burning
+
+
+def _named(plan: Plan, release_id: str) -> str:
+    return release_id if plan.arms else "the candidate"

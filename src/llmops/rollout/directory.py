@@ -5,7 +5,7 @@ again when the conductor has written meanwhile. Methods block on the database: c
 notes the change in the audit trail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,12 +13,16 @@ import msgspec
 from ..clock import Clock
 from ..errors import Conflict, Forbidden, InvalidRequest, NotFound
 from ..store.database import Database
+from ..types import SHADOW
 from .evidence import no_evidence
-from .expected import Traffic, expected
+from .expected import Traffic, expected, mirrored
+from .expected_arms import expected_arms
 from .plan import Plan
 from .ports import Releases
+from .repository.calls import RolloutCalls
 from .repository.rollouts import Changed, RolloutRepository
-from .rollout import LoggedDecision, Rollout, new_id, shown, shown_decision
+from .rollout import LoggedDecision, Rollout, iso, new_id, shown, shown_decision
+from .schedule import begins_ms
 from .state import Order, Refused, advance, started
 
 _TRIES = 20
@@ -27,6 +31,7 @@ _TRIES = 20
 class RolloutDirectory:
     def __init__(self, database: Database, clock: Clock, releases: Releases) -> None:
         self.repository = RolloutRepository(database)
+        self._calls = RolloutCalls(database)
         self._clock = clock
         self._releases = releases
 
@@ -35,9 +40,10 @@ class RolloutDirectory:
         stable = self._releases.live(plan.name, tenant)
         if stable is None:
             raise NotFound(f"no release of {plan.name!r} is live; make one live first", param="name")
-        if stable == plan.candidate:
-            raise Conflict(f"{plan.candidate} is the live release of {plan.name!r} already")
-        self._releases.check(plan.candidate, plan.name, tenant)
+        for each in plan.challengers:
+            if stable == each:
+                raise Conflict(f"{each} is the live release of {plan.name!r} already")
+            self._releases.check(each, plan.name, tenant)
         return stable
 
     def planned(self, plan: Plan, tenant: str | None, traffic: Traffic | None) -> dict[str, Any]:
@@ -46,32 +52,53 @@ class RolloutDirectory:
         figures = traffic.of_release(stable, tenant, "24h") if traffic is not None else {}
         calls, rate = figures.get("calls") or 0, figures.get("success_rate")
         steps = expected(plan, calls / 24, None if rate is None else 1 - rate)
-        seconds = [each.seconds for each in steps]
+        trial = expected_arms(plan, calls / 24, None if rate is None else 1 - rate)
+        seconds = [each.seconds for each in steps] if trial is None else [trial["seconds"]]
         return {
             "plan": plan.model_dump(mode="json"),
             "stable": stable,
             "calls_per_hour": calls / 24,
             "steps": [msgspec.to_builtins(each) for each in steps],
             "seconds": None if None in seconds else sum(each or 0.0 for each in seconds),
+            "mirrored": self._mirrored(plan, figures),
+            "experiment": trial,
             "alpha": {**{each.key: plan.alpha_of(each) for each in plan.guards}, "split": plan.alpha_split},
         }
 
-    def start(self, plan: Plan, tenant: str | None, *, by: str, reason: str) -> Rollout:
+    @staticmethod
+    def _mirrored(plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any] | None:
+        calls = figures.get("calls") or 0
+        per_call = figures["nanousd"] / calls / 1e9 if calls and not figures.get("unpriced_calls") else None
+        return mirrored(plan, calls / 24, per_call) if plan.kind == SHADOW else None
+
+    def start(self, plan: Plan, tenant: str | None, *, by: str, reason: str, at: str | None = None) -> Rollout:
+        """``at``: when it begins; None: now."""
         stable, now_ms = self.check(plan, tenant), self._now_ms()
+        state, saying = started(plan, now_ms), "it has begun"
+        if at is not None:
+            state = started(plan, begins_ms(at, now_ms), "scheduled")
+            saying = f"it begins at {iso(state.began_ms)}"
         rollout = Rollout(
             id=new_id(),
             tenant=tenant,
             plan=plan,
             stable=stable,
-            state=started(plan, now_ms),
+            state=state,
             created_at_ms=now_ms,
             created_by=by,
             reason=_reason(reason),
-            saying="it has begun",
+            saying=saying,
             revision=1,
         )
         share = rollout.share
-        first = LoggedDecision(at_ms=now_ms, action="START", step=0, share=share, by=by, reason=reason or "by hand")
+        first = LoggedDecision(
+            at_ms=now_ms,
+            action="START" if at is None else "SCHEDULE",
+            step=0,
+            share=share,
+            by=by,
+            reason=reason or ("by hand" if at is None else saying),
+        )
         self.repository.add(rollout, no_evidence(plan, now_ms), first)
         return rollout
 
@@ -93,7 +120,10 @@ class RolloutDirectory:
             except Refused as exc:
                 raise Conflict(f"{what}: {exc}") from exc
             after = msgspec.structs.replace(before, state=state, saying=decision.reason)
-            if decision.action == "DONE":
+            if decision.action == "START":
+                for each in before.plan.challengers:
+                    self._releases.check(each, before.name, before.tenant)
+            elif decision.action == "DONE":
                 self._releases.promote(after, by, decision.reason)
             elif before.state.status == "promoted":
                 self._releases.restore(after, by, decision.reason)
@@ -125,10 +155,26 @@ class RolloutDirectory:
         latest = {each.guard: each for each in kept}
         return {
             **shown(rollout),
+            "mirrored": self._seen_mirrored(rollout),
             "plan": rollout.plan.model_dump(mode="json"),
             "guards": [msgspec.to_builtins(each) for each in latest.values()],
             "evidence": [msgspec.to_builtins(each) for each in kept],
             "decisions": [shown_decision(each) for each in self.repository.decisions(rollout_id)],
+        }
+
+    def _seen_mirrored(self, rollout: Rollout) -> dict[str, Any] | None:
+        """What became of a shadow's calls; money as exact text."""
+        budget = rollout.plan.budget_nanousd
+        if rollout.plan.kind != SHADOW or budget is None:
+            return None
+        found = self._calls.mirrored(rollout.id)
+        return {
+            "copies": found.copies,
+            "refused": found.refused,
+            "skipped": found.skipped,
+            "spent_usd": _usd(found.spent_nanousd),
+            "remaining_usd": _usd(max(0, budget - found.spent_nanousd)),
+            "budget_usd": _usd(budget),
         }
 
     def of_release(self, release_id: str, tenant: str | None) -> Sequence[dict[str, Any]]:
@@ -137,6 +183,11 @@ class RolloutDirectory:
 
     def _now_ms(self) -> int:
         return round(self._clock.now_s() * 1000)
+
+
+def _usd(nanousd: int) -> str:
+    whole, fraction = divmod(nanousd, 10**9)
+    return f"{whole}.{fraction:09d}".rstrip("0").rstrip(".")
 
 
 def _reason(reason: str) -> str:

@@ -4,6 +4,10 @@ One unit of randomisation is one observation, however many calls it made: an err
 Units are counted by the time of their assignment, when their window is over and their calls are taken to be in the
 database, so a verdict never hangs on whose answers came first. Each observation carries the share under which it was
 assigned; evidence multiplies over changing shares. At shares of 0 and 1 there is nothing to compare with.
+
+A shadow's calls and their copies come as units of share one half. The two of a pair are not independent: what makes one
+fail makes the other fail more often than not. That takes from the evidence of a difference and adds none to it, for a
+pair with the same outcome is a bet won and one lost; so alpha holds, and proofs come later than they could.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +17,15 @@ import msgspec
 from ..statistics.sequential.eprocess import ShareProcess
 from ..statistics.sequential.evidence import AmountGuard, EventGuard, RatioGuard, ScoreGuard
 from ..statistics.verdict import Finding, Verdict
-from .assignment import CANDIDATE
+from .experiment import Arms, no_arms
+from .goal import Goal
 from .outcome import CallSeen, outcome_of, unit_key
 from .plan import GuardPlan, Plan
 from .quantile_guard import QuantileGuard
 from .state import Seen
 
 Guard = EventGuard | ScoreGuard | AmountGuard | QuantileGuard
+_QUIET_S = 5.0
 _EVENTS = frozenset({"error", "bad_json", "guardrail", "slow"})
 
 
@@ -42,6 +48,8 @@ class Pending(msgspec.Struct):
     in_candidate: bool
     share: float
     first_ms: int
+    arm: str = ""
+    probability: float = 0.0
     tallies: dict[str, Tally] = {}
 
 
@@ -63,6 +71,10 @@ class Evidence(msgspec.Struct, kw_only=True):
     stable_units: int = 0
     cost_nanousd: int = 0
     """Of all calls of the candidate."""
+    refused_ms: int = 0
+    """Since when copies have not fitted into a budget any more; 0: they do."""
+    arms: Arms | None = None
+    """Of an experiment, which has this instead of guards and split."""
     marked_ms: int = 0
     """When it was last kept to be drawn."""
 
@@ -82,6 +94,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     estimate: float | None = None
     lower: float | None = None
     upper: float | None = None
+    share: float | None = None
+    """Of an experiment's arm: of the units, at that time."""
 
 
 def no_evidence(plan: Plan, since_ms: int) -> Evidence:
@@ -91,6 +105,7 @@ def no_evidence(plan: Plan, since_ms: int) -> Evidence:
         split=RatioGuard(share=ShareProcess(rho=share), alpha=plan.alpha_split),
         calls=Stream(since_ms),
         labels=Stream(since_ms),
+        arms=no_arms(plan.arm_names) if plan.goal is not None else None,
     )
 
 
@@ -98,28 +113,32 @@ def take_calls(
     plan: Plan, evidence: Evidence, calls: Iterable[CallSeen], firsts: Mapping[str, int], until_ms: int
 ) -> None:
     """Calls that began before ``until_ms`` and not before the watermark. ``firsts``: when each unit was first seen."""
-    guards = [each for each in plan.guards if each.metric != "score"]
+    guards = [each for each in plan.watched if each.metric != "score"]
 
     def values(call: CallSeen) -> Iterable[tuple[str, float | None]]:
         return ((each.key, outcome_of(each, call)) for each in guards)
 
     ordered = sorted(calls, key=lambda call: (call.started_ms, call.request_id))
     for call in ordered:
-        if call.arm == CANDIDATE:
+        if call.in_candidate:
             evidence.cost_nanousd += call.cost_nanousd or 0
+            if not call.is_refused_copy:
+                evidence.refused_ms = 0
+            elif not evidence.refused_ms:
+                evidence.refused_ms = call.started_ms
         _gather(plan, evidence.calls, call, firsts, values(call))
     evidence.calls.watermark_ms = until_ms
     for unit in _closed(plan, evidence.calls):
-        _change(evidence.split.share, unit.share)
-        evidence.split.observe(unit.in_candidate)
+        if evidence.arms is not None:
+            evidence.arms.count(unit.arm, unit.probability)
+        else:
+            _change(evidence.split.share, unit.share)
+            evidence.split.observe(unit.in_candidate)
         if unit.in_candidate:
             evidence.units += 1
         else:
             evidence.stable_units += 1
-        for guard in guards:
-            tally = unit.tallies.get(guard.key)
-            if tally is not None:
-                _observe(evidence.guards[guard.key], unit, tally)
+        _observe_all(evidence, guards, unit)
 
 
 def take_labels(
@@ -130,16 +149,13 @@ def take_labels(
     until_ms: int,
 ) -> None:
     """Calls with the scores that they have got, by their names."""
-    guards = [each for each in plan.guards if each.metric == "score"]
+    guards = [each for each in plan.watched if each.metric == "score"]
     ordered = sorted(labelled, key=lambda each: (each[0].started_ms, each[0].request_id))
     for call, scores in ordered:
         _gather(plan, evidence.labels, call, firsts, ((each.key, scores.get(each.name or "")) for each in guards))
     evidence.labels.watermark_ms = until_ms
     for unit in _closed(plan, evidence.labels):
-        for guard in guards:
-            tally = unit.tallies.get(guard.key)
-            if tally is not None:
-                _observe(evidence.guards[guard.key], unit, tally)
+        _observe_all(evidence, guards, unit)
 
 
 def seen(plan: Plan, evidence: Evidence) -> tuple[Seen, dict[str, Finding]]:
@@ -157,10 +173,17 @@ def seen(plan: Plan, evidence: Evidence) -> tuple[Seen, dict[str, Finding]]:
                 if each.tier == "critical" and findings[each.key].verdict != Verdict.PASS
             ],
             units=evidence.units,
+            refused_ms=evidence.refused_ms if _is_used_up(plan, evidence) else 0,
             split_broken=split.reason if broken else None,
         ),
         {**findings, "split": split},
     )
+
+
+def _is_used_up(plan: Plan, evidence: Evidence) -> bool:
+    """Refusals alone for a while: one among copies that were let in only says how many were under way."""
+    quiet_ms = min(_QUIET_S, plan.settle) * 1000
+    return evidence.refused_ms > 0 and evidence.calls.watermark_ms - evidence.refused_ms >= quiet_ms
 
 
 def hard_cap(plan: Plan, evidence: Evidence) -> str | None:
@@ -198,7 +221,7 @@ def keys_of(plan: Plan, calls: Sequence[CallSeen]) -> dict[str, int]:
     found: dict[str, int] = {}
     if plan.unit != "request":
         for call in calls:
-            key = unit_key(plan.unit, call)
+            key = _key(plan, call)
             found[key] = min(found.get(key, call.started_ms), call.started_ms)
     return found
 
@@ -208,14 +231,20 @@ def _gather(
 ) -> None:
     if not 0 < call.share < 1:
         return
-    key = unit_key(plan.unit, call)
+    key = _key(plan, call)
     unit = stream.pending.get(key)
     if unit is None:
         if firsts.get(key, call.started_ms) != call.started_ms:
             return  # it has been counted
         unit = stream.pending[key] = Pending(
-            in_candidate=call.arm == CANDIDATE, share=call.share, first_ms=call.started_ms
+            in_candidate=call.arm in plan.arms or call.in_candidate,
+            share=call.share,
+            first_ms=call.started_ms,
+            arm=call.arm,
+            probability=call.probability,
         )
+    if call.arm != unit.arm and plan.arms:
+        return  # shares have moved within its window: what it says now is another arm's
     if call.started_ms <= unit.first_ms + round(plan.window * 1000):
         for name, value in values:
             if value is not None:
@@ -227,6 +256,22 @@ def _closed(plan: Plan, stream: Stream) -> list[Pending]:
     window_ms = round(plan.window * 1000)
     over = [key for key, unit in stream.pending.items() if unit.first_ms + window_ms < stream.watermark_ms]
     return sorted((stream.pending.pop(key) for key in over), key=lambda unit: unit.first_ms)
+
+
+def _key(plan: Plan, call: CallSeen) -> str:
+    """An experiment's shares move all the time: a unit counts once, in the arm that it came to first."""
+    return unit_key(plan.unit, call, at_each_share=not plan.arms)
+
+
+def _observe_all(evidence: Evidence, watched: Sequence[GuardPlan | Goal], unit: Pending) -> None:
+    for each in watched:
+        tally = unit.tallies.get(each.key)
+        if tally is None:
+            continue
+        if evidence.arms is not None and isinstance(each, Goal):
+            evidence.arms.observe(unit.arm, each.value(tally.total / tally.n, tally.worst))
+        else:
+            _observe(evidence.guards[each.key], unit, tally)
 
 
 def _observe(guard: Guard, unit: Pending, tally: Tally) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 from ..statistics.sample_size import for_pass
+from ..types import SHADOW
+from .assignment import MIRRORED
 from .plan import GuardPlan, Plan, Step
 
 _LOOKING = 1.6
@@ -22,7 +24,7 @@ _FEWEST_AMOUNTS = 100
 
 class Traffic(Protocol):
     def of_release(self, release_id: str, tenant: str | None, window: str, /) -> dict[str, Any]:
-        """Figures of a window: ``calls`` and ``success_rate``."""
+        """Figures of a window: ``calls``, ``success_rate`` and ``nanousd``."""
         ...
 
 
@@ -42,7 +44,7 @@ def expected(plan: Plan, calls_per_hour: float, error_rate: float | None = None)
     have = 0
     for step in plan.steps:
         needed, by = _needed(plan, step, rate)
-        units = max(step.min_units, needed - have) if 0 < step.share < 1 else 0
+        units = max(step.min_units, needed - have) if 0 < _compared(plan, step) < 1 else 0
         per_second = calls_per_hour / 3600 * step.share
         wait_s = units / per_second if per_second > 0 else (None if units else 0.0)
         seconds = None if wait_s is None else max(step.min_time, wait_s)
@@ -54,11 +56,31 @@ def expected(plan: Plan, calls_per_hour: float, error_rate: float | None = None)
     return found
 
 
+def mirrored(plan: Plan, calls_per_hour: float, usd_per_call: float | None) -> dict[str, Any]:
+    """How many copies a shadow would make until its deadline, and what they would cost at the price of the live
+    release's calls, which the candidate's need not be; None where that is not known. The budget ends it before."""
+    calls = calls_per_hour * plan.deadline / 3600 * plan.steps[0].share
+    usd, budget = None if usd_per_call is None else calls * usd_per_call, float(plan.budget_usd or 0)
+    ends_early = usd is not None and usd > budget
+    return {
+        "calls": round(calls * budget / usd) if usd and ends_early else round(calls),
+        "usd": None if usd is None else min(usd, budget),
+        "budget_usd": str(plan.budget_usd),
+        "seconds": plan.deadline * budget / usd if usd and ends_early else plan.deadline,
+    }
+
+
+def _compared(plan: Plan, step: Step) -> float:
+    """The candidate's share of the units that are compared: of a shadow's pairs it has one half."""
+    return MIRRORED if plan.kind == SHADOW else step.share
+
+
 def _needed(plan: Plan, step: Step, rate: float) -> tuple[int, str]:
     """Units of the candidate for a proof in every critical metric, and which of them needs most."""
-    if not 0 < step.share < 1:
+    share = _compared(plan, step)
+    if not 0 < share < 1:
         return 0, "min_time"
-    found = [(_units(plan, each, step.share, rate), each.key) for each in plan.guards if each.tier == "critical"]
+    found = [(_units(plan, each, share, rate), each.key) for each in plan.guards if each.tier == "critical"]
     return max(found, default=(0, "min_units"))
 
 

@@ -8,11 +8,16 @@ import hashlib
 
 import msgspec
 
-from .assignment import unit_of
+from ..errors import BudgetExceeded
+from ..types import SHADOW
+from .assignment import CANDIDATE, unit_of
+from .goal import Goal
 from .plan import GuardPlan, Unit
 
 _CALLERS_OWN = frozenset({401, 402, 403, 413, 431, 499})
 _LIMIT = "rate_limit_exceeded"
+UNFINISHED = "unfinished"
+"""What stands for the error of a call that has not ended in time: as far as anybody knew then, it had failed."""
 
 
 class CallSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +39,23 @@ class CallSeen(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     trace_id: str | None = None
 
+    @property
+    def probability(self) -> float:
+        """With which the call came to its arm."""
+        return self.share if self.in_candidate else 1 - self.share
 
-def unit_key(kind: Unit, call: CallSeen) -> str:
+    @property
+    def in_candidate(self) -> bool:
+        """What a copy says it says of the candidate."""
+        return self.arm in (CANDIDATE, SHADOW)
+
+    @property
+    def is_refused_copy(self) -> bool:
+        """A copy that did not fit into a budget."""
+        return self.arm == SHADOW and self.error_type == BudgetExceeded.code
+
+
+def unit_key(kind: Unit, call: CallSeen, *, at_each_share: bool = True) -> str:
     """The unit that a call belongs to, under one share: at another step the same unit is looked at anew. A hash, so
     that nobody's name is kept twice."""
     unit = unit_of(
@@ -46,11 +66,11 @@ def unit_key(kind: Unit, call: CallSeen) -> str:
         trace_id=call.trace_id,
         request_id=call.request_id,
     )
-    text = f"{call.tenant}\0{unit}\0{call.share:.6f}"
+    text = f"{call.tenant}\0{unit}\0{call.share:.6f}" if at_each_share else f"{call.tenant}\0{unit}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def outcome_of(guard: GuardPlan, call: CallSeen) -> float | None:
+def outcome_of(guard: GuardPlan | Goal, call: CallSeen) -> float | None:
     """1 for a bad event and 0 for none, or an amount; None: nothing is known by this call."""
     if call.status in _CALLERS_OWN or (call.status == 429 and call.error_type == _LIMIT):
         return None

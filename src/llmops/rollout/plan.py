@@ -5,6 +5,8 @@ a human is asked (deadline). Not covered: whether the candidate is there and may
 """
 
 import re
+from collections.abc import Sequence
+from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -12,8 +14,10 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import InvalidRequest
+from ..types import SHADOW
+from .goal import Goal
 
-Kind = Literal["canary", "blue_green", "ab"]
+Kind = Literal["canary", "blue_green", "ab", "shadow", "experiment"]
 Unit = Literal["session", "user", "request"]
 Metric = Literal["error", "bad_json", "guardrail", "slow", "score", "cost", "latency"]
 Tier = Literal["critical", "guard"]
@@ -21,6 +25,10 @@ _PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _STEPS: tuple[float, ...] = (1, 5, 25, 50, 100)
 LEAST_SHARE = 0.0001
+_SHADOW_DEADLINE_S = 86_400.0
+EXPERIMENT = "experiment"
+LIVE_ARM = "stable"
+_MOST_ARMS = 7
 
 
 def seconds_of(value: Any) -> Any:
@@ -101,6 +109,9 @@ class Plan(_Part):
     name: str = Field(min_length=1, max_length=100)
     candidate: str = Field(pattern=r"^rel-[0-9a-f]{16}$")
     kind: Kind = "canary"
+    arms: list[Annotated[str, Field(pattern=r"^rel-[0-9a-f]{16}$")]] = Field([], max_length=_MOST_ARMS)
+    """Of an experiment: what the live release is compared with. ``candidate`` is the first until one is the best."""
+    goal: Goal | None = None
     unit: Unit = "session"
     steps: list[Step] = Field([], max_length=50)
     guards: list[GuardPlan] = Field([], max_length=50)
@@ -112,6 +123,10 @@ class Plan(_Part):
     """How long after its first call a session's or user's calls are still its outcome."""
     label_delay: Seconds = 600.0
     """How long after the call a score is waited for."""
+    budget_usd: Decimal | None = Field(None, gt=0, le=1_000_000, decimal_places=9)
+    """Of a shadow: what its copies may cost, to the nano-dollar."""
+    max_at_once: int = Field(8, ge=1, le=1000)
+    """Of a shadow: copies under way, in each process."""
 
     @model_validator(mode="before")
     @classmethod
@@ -120,9 +135,15 @@ class Plan(_Part):
         if not isinstance(values, dict):
             return values
         values = dict(values)
+        if isinstance(values.get("budget_usd"), float):
+            values["budget_usd"] = str(values["budget_usd"])  # what was written, not what a binary fraction makes of it
+        if values.get("kind") == SHADOW:
+            values = {"unit": "request", "deadline": _SHADOW_DEADLINE_S, "min_units": 0, "min_time": 0.0, **values}
+        if values.get("kind") == EXPERIMENT:
+            return _experiment(values)
         common = {name: values.pop(name) for name in ("min_units", "min_time") if name in values}
         kind = values.get("kind", "canary")
-        default = {"canary": _STEPS, "blue_green": (0, 100), "ab": (50,)}.get(kind, _STEPS)
+        default = {"canary": _STEPS, "blue_green": (0, 100), "ab": (50,), "shadow": (100,)}.get(kind, _STEPS)
         steps = values.get("steps") or list(default)
         if isinstance(steps, list):
             values["steps"] = [{**common, **(each if isinstance(each, dict) else {"percent": each})} for each in steps]
@@ -130,6 +151,11 @@ class Plan(_Part):
 
     @model_validator(mode="after")
     def _possible(self) -> "Plan":
+        if self.kind == EXPERIMENT:
+            self._possible_experiment()
+            return self
+        if self.arms or self.goal is not None:
+            raise ValueError(f"{'arms' if self.arms else 'goal'}: goes with kind: experiment")
         shares = [each.share for each in self.steps]
         if any(later <= before for before, later in pairwise(shares)):
             raise ValueError(f"steps: {[each.percent for each in self.steps]!r} have to grow")
@@ -142,6 +168,10 @@ class Plan(_Part):
             raise ValueError("steps: blue_green has 0 and 100")
         if self.kind == "ab" and (len(shares) != 1 or not LEAST_SHARE <= shares[0] < 1):
             raise ValueError("steps: ab has one, below 100")
+        if self.kind == SHADOW:
+            self._possible_shadow(shares)
+        elif self.budget_usd is not None:
+            raise ValueError("budget_usd: goes with kind: shadow; elsewhere a guard of cost has a hard_cap_usd")
         keys = [each.key for each in self.guards]
         if len(set(keys)) != len(keys):
             raise ValueError(f"guards: {keys!r}: each metric once")
@@ -151,6 +181,49 @@ class Plan(_Part):
             raise ValueError("deadline: is before the steps' own times are over")
         return self
 
+    def _possible_experiment(self) -> None:
+        if len(set(self.arms)) != len(self.arms):
+            raise ValueError(f"arms: {self.arms!r}: each release once")
+        if self.candidate != self.arms[0]:
+            raise ValueError(f"candidate: {self.candidate!r}: leave it out; it is the first of the arms")
+        if self.goal is None:
+            raise ValueError("goal: an experiment needs one: what the arms are compared by")
+        if self.budget_usd is not None:
+            raise ValueError("budget_usd: goes with kind: shadow")
+        if self.unit == "request" and self.window:
+            raise ValueError("window: a request ends with itself")
+        if self.deadline <= 0:
+            raise ValueError("deadline: 0.0: it has to be above 0")
+
+    @property
+    def challengers(self) -> list[str]:
+        """The releases that traffic may move to."""
+        return self.arms or [self.candidate]
+
+    @property
+    def arm_names(self) -> list[str]:
+        """Of an experiment, as calls are stamped with them; the live release's is ``stable``."""
+        return [LIVE_ARM, *self.arms]
+
+    @property
+    def watched(self) -> Sequence[GuardPlan | Goal]:
+        """What is looked for in the calls."""
+        return self.guards if self.goal is None else [self.goal]
+
+    def _possible_shadow(self, shares: list[float]) -> None:
+        if len(shares) != 1 or shares[0] < LEAST_SHARE:
+            raise ValueError("steps: shadow has one, above 0.01 per cent and up to 100")
+        if self.budget_usd is None:
+            raise ValueError("budget_usd: a shadow needs one: what its copies may cost in all")
+        if self.unit != "request":
+            raise ValueError(f"unit: {self.unit!r}: a shadow's is request, for each copy goes with its call")
+        if any(each.metric == "score" for each in self.guards):
+            raise ValueError("guards: a score is of a trace, which a call and its copy share: it cannot compare them")
+
+    @property
+    def budget_nanousd(self) -> int | None:
+        return int(self.budget_usd * 10**9) if self.budget_usd is not None else None
+
     def alpha_of(self, guard: GuardPlan) -> float:
         """Its part; the split of the sample has one of its own, of weight 1."""
         return self.alpha * guard.weight / (1 + sum(each.weight for each in self.guards))
@@ -158,6 +231,16 @@ class Plan(_Part):
     @property
     def alpha_split(self) -> float:
         return self.alpha / (1 + sum(each.weight for each in self.guards))
+
+
+def _experiment(values: dict[str, Any]) -> dict[str, Any]:
+    for name in ("steps", "guards", "min_units", "min_time"):
+        if values.get(name):
+            raise ValueError(f"{name}: an experiment has none; its shares follow the evidence of its goal")
+    arms = values.get("arms")
+    if not isinstance(arms, list) or not arms:
+        raise ValueError(f"arms: {arms!r}: an experiment has 1 to {_MOST_ARMS} releases beside the live one")
+    return {"candidate": arms[0], **values}
 
 
 def read_plan(values: Any) -> Plan:

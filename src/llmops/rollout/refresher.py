@@ -5,12 +5,15 @@ A database that does not answer leaves those in force that were known last.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from ..errors import NotFound
 from ..store.follower import Follower
+from ..types import SHADOW
 from .assignment import RolloutTable
+from .mirror import Mirror
 from .repository.rollouts import RolloutRepository
 from .rollout import Rollout
 
@@ -18,6 +21,9 @@ _UNKNOWN = -1
 
 Drop = Callable[[dict[str, str]], Awaitable[object]]
 """Lets go of the kept answers that agree in all that is named."""
+
+Bound = Callable[[Mapping[str, Decimal]], Awaitable[None]]
+"""Puts the budgets of these shadows in force, in US dollars by rollout, at what has been spent of them; others end."""
 
 
 class _Found(NamedTuple):
@@ -30,13 +36,24 @@ class RolloutRefresher:
     """``failing`` says why rollouts may be out of date."""
 
     def __init__(
-        self, repository: RolloutRepository, table: RolloutTable, *, period_s: float, drop: Drop | None = None
+        self,
+        repository: RolloutRepository,
+        table: RolloutTable,
+        *,
+        period_s: float,
+        drop: Drop | None = None,
+        bound: Bound | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self._repository = repository
         self._table = table
         self._drop = drop
+        self._bound = bound
+        self._mirror = mirror
         self._version = _UNKNOWN
         self._known: set[str] = set()
+        self._bounded: set[str] = set()
+        """Shadows whose budgets are in force."""
         self._to_drop: list[dict[str, str]] = []
         self._turn = asyncio.Lock()
         self._follower = Follower("rollouts", self.refresh, period_s=period_s)
@@ -57,14 +74,32 @@ class RolloutRefresher:
         async with self._turn:
             found = await asyncio.to_thread(self._read)
             if found is not None:
-                self._table.replace(each.running for each in found.open)
+                await self._follow([each for each in found.open if each.state.status != "scheduled"])
                 self._version, self._known = found.version, {each.id for each in found.open}
                 for rollout in found.gone_back:
                     whose = {} if rollout.tenant is None else {"tenant": rollout.tenant}
-                    self._to_drop.append({"release": rollout.plan.candidate, **whose})
+                    self._to_drop += [{"release": release_id, **whose} for release_id in rollout.plan.challengers]
             while self._drop is not None and self._to_drop:
                 await self._drop(self._to_drop[0])
                 del self._to_drop[0]
+
+    async def _follow(self, open_: list[Rollout]) -> None:
+        """First what needs no money: nobody waits for a shadow, and a return must not. A call is mirrored only when
+        its rollout's budget is in force, at what has been spent."""
+        shadows = [each for each in open_ if each.plan.kind == SHADOW]
+        others = [each.running for each in open_ if each.plan.kind != SHADOW]
+        if self._bound is None or self._mirror is None:
+            self._table.replace(others)
+            return
+        running = [each for each in shadows if each.share > 0]
+        ready = [each.running for each in running if each.id in self._bounded]
+        self._table.replace([*others, *ready])
+        self._mirror.follow((each.id, each.plan.max_at_once) for each in running)
+        wanted = {each.id for each in shadows}
+        if wanted != self._bounded:
+            await self._bound({each.id: each.plan.budget_usd for each in shadows if each.plan.budget_usd is not None})
+            self._bounded = wanted
+            self._table.replace([*others, *(each.running for each in running)])
 
     def _read(self) -> _Found | None:
         """In a thread."""

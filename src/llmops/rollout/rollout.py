@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from ..types import SHADOW
 from .assignment import Running
-from .plan import Plan
+from .plan import LIVE_ARM, Plan
 from .state import OPEN, Action, State
 
 
@@ -39,15 +40,35 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         return self.state.share(self.plan)
 
     @property
+    def candidate(self) -> str:
+        """What ``promote`` makes live: of an experiment the best arm, once it is known."""
+        return self.release_of(self.state.winner) if self.state.winner is not None else self.plan.candidate
+
+    def release_of(self, arm: str) -> str:
+        """Of an experiment's arm."""
+        return self.stable if arm == LIVE_ARM else arm
+
+    @property
+    def arms(self) -> list[tuple[str, str, float]]:
+        """Of an experiment: each arm, its release and its share of the units now."""
+        shares = {LIVE_ARM: 1.0} if self.state.status in ("scheduled", "paused", "rolled_back") else self.state.shares
+        if self.state.status == "promoted":
+            shares = {self.state.winner or LIVE_ARM: 1.0}
+        return [(arm, self.release_of(arm), shares.get(arm, 0.0)) for arm in self.state.shares]
+
+    @property
     def running(self) -> Running:
         return Running(
             id=self.id,
             tenant=self.tenant,
             name=self.name,
             stable=self.stable,
-            candidate=self.plan.candidate,
+            candidate=self.candidate,
             unit=self.plan.unit,
             share=self.share,
+            mirrors=self.plan.kind == SHADOW,
+            arms=self.arms,
+            settle_s=self.plan.settle,
         )
 
 
@@ -76,7 +97,9 @@ def shown(rollout: Rollout) -> dict[str, Any]:
         "shared": rollout.tenant is None,
         "kind": plan.kind,
         "stable": rollout.stable,
-        "candidate": plan.candidate,
+        "candidate": rollout.candidate,
+        "arms": [{"arm": arm, "release": release, "share": share} for arm, release, share in rollout.arms],
+        "winner": rollout.candidate if state.winner is not None else None,
         "status": state.status,
         "step": state.step,
         "steps": [each.percent for each in plan.steps],
@@ -86,8 +109,10 @@ def shown(rollout: Rollout) -> dict[str, Any]:
         "created_at": iso(rollout.created_at_ms),
         "created_by": rollout.created_by,
         "reason": rollout.reason,
+        "begins_at": iso(state.began_ms),
         "step_began_at": iso(state.step_began_ms),
         "deadline": iso(state.deadline_ms),
+        "budget_usd": str(plan.budget_usd) if plan.budget_usd is not None else None,
     }
 
 

@@ -44,6 +44,10 @@ class Reserved(
     tags: dict[str, str] = {}
     prompt_version: str | None = None
     release_id: str | None = None
+    rollout_id: str | None = None
+    arm: str | None = None
+    probability: float | None = None
+    session: str | None = None
     stream: bool = False
     prompt_tokens: int
     completion_tokens: int
@@ -85,6 +89,10 @@ def reserved(call: Call, estimate: Estimate, *, asked: bool = False) -> Reserved
         tags=call.tags,
         prompt_version=call.prompt_version,
         release_id=call.release_id,
+        rollout_id=call.rollout_id,
+        arm=call.arm,
+        probability=call.probability,
+        session=call.session,
         stream=view.stream,
         prompt_tokens=estimate.prompt_tokens,
         completion_tokens=estimate.completion_tokens,

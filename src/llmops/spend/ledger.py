@@ -59,6 +59,7 @@ class _Open(msgspec.Struct, eq=False, gc=False):
     hold: Hold
     estimate: Estimate
     line: bytes
+    call: Call
 
 
 class _Asked(msgspec.Struct, eq=False, gc=False):
@@ -113,6 +114,10 @@ class Ledger:
         """Reservations that are not settled yet."""
         return len(self._open)
 
+    def under_way(self, before_s: float) -> list[Call]:
+        """The calls with an open reservation that began before that, by the wall clock."""
+        return [each.call for each in self._open.values() if each.call.started_at_s < before_s]
+
     def figures(self) -> list[Figure]:
         """For the metrics."""
         return [Figure("llmops_ledger_open", self.open), Figure("llmops_ledger_unwritten_total", self.unwritten)]
@@ -139,7 +144,7 @@ class Ledger:
             except BaseException:
                 self._counters.settle(hold, 0, 0)
                 raise
-        self._open[call.request_id] = _Open(hold, estimate, line)
+        self._open[call.request_id] = _Open(hold, estimate, line, call)
 
     def _admit(self, request_id: str) -> bytes:
         """Write that shared counters have let a call in; returns its lines. It is among those asked for until that is

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -26,15 +27,18 @@ from .settlement import as_estimated
 _log = logging.getLogger(__name__)
 CRASHED = "gateway_crashed"
 _CLOCK_TOLERANCE_S = 60.0
+_T = TypeVar("_T")
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """One call of a process that died, and what it was charged. ``entered``: it was missing from the log until now."""
+    """One call of a process that died, and what it was charged. ``entered``: it was missing from the log until now.
+    ``unfinished`` is the reservation of one that was under way and belongs to a rollout."""
 
     request_id: str
     tokens: int
     nanousd: int
     entered: bool
+    unfinished: Reserved | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -155,10 +159,16 @@ def _logged(log_path: Path, begun: Sequence[Opened]) -> Iterator[_Line]:
 def _recovered(request_id: str, known: Mapping[str, _Line], journals: _Journals, *, entered: bool) -> Recovered:
     line, settling = known.get(request_id), journals.settling.get(request_id)
     if line is not None:
-        return Recovered(request_id, line.token_usage.total, line.cost_nanousd or 0, entered)
+        reserved = journals.reserved.get(request_id) if entered and request_id not in journals.lines else None
+        unfinished = reserved if reserved is not None and reserved.rollout_id is not None else None
+        return Recovered(request_id, line.token_usage.total, line.cost_nanousd or 0, entered, unfinished)
     if settling is not None:
         return Recovered(request_id, settling.tokens, settling.nanousd, entered)
     return Recovered(request_id, 0, 0, entered)  # shared counters were asked for it, and it went nowhere
+
+
+def _given(value: _T | None) -> _T | msgspec.UnsetType:
+    return msgspec.UNSET if value is None else value
 
 
 def _unfinished(entry: Reserved) -> CallRecord:
@@ -179,6 +189,10 @@ def _unfinished(entry: Reserved) -> CallRecord:
         error_type=CRASHED,
         prompt_version=entry.prompt_version,
         release_id=entry.release_id,
+        rollout_id=_given(entry.rollout_id),
+        arm=_given(entry.arm),
+        probability=_given(entry.probability),
+        session=entry.session,
         status=500,
         stream=entry.stream,
         user=entry.user,

@@ -1,13 +1,14 @@
 """All rules in force, and from them the meters of a call: worked out once for each kind of caller, then remembered.
 
 Rules come from the configuration and from the database. They are exchanged as a whole, so a call sees the old ones or
-the new ones.
+the new ones. A shadow's copies are bound by budgets and quotas, since they are paid for, and by no rate or number of
+places: those are for callers, whom a copy must not hold up.
 """
 
 from collections.abc import Iterable, Sequence
 
-from ..store.counters.meter import Meter
-from ..types import Call
+from ..store.counters.meter import Meter, Quota
+from ..types import SHADOW, Call
 from .rule import Rule, Subject
 
 _REMEMBERED = 50_000
@@ -56,7 +57,8 @@ class Rulebook:
             model=call.model or "",
             tags=call.tags,
         )
-        return tuple(meter for rule in self.rules for meter in rule.meters(subject))
+        meters = [meter for rule in self.rules for meter in rule.meters(subject)]
+        return tuple(meters if call.arm != SHADOW else (each for each in meters if isinstance(each, Quota)))
 
 
 def _user(call: Call) -> str | None:

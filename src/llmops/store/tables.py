@@ -924,3 +924,21 @@ rollout_units = Table(
     Column("unit", String(24), primary_key=True),
     Column("first_ms", BigInteger, nullable=False),
 )
+
+#: Calls of open rollouts that had not ended when they should have, or whose gateway died. ``is_counted``: the evidence
+#: has them, and only their cost is awaited.
+rollout_late_calls = Table(
+    "rollout_late_calls",
+    metadata,
+    Column("rollout_id", String(20), primary_key=True),
+    Column("request_id", String(64), primary_key=True),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("tenant", String(256), nullable=False),
+    Column("arm", String(256), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("key_id", String(256)),
+    Column("user", String(256)),
+    Column("session", String(256)),
+    Column("trace_id", String(32)),
+    Column("is_counted", Boolean, nullable=False),
+)

@@ -235,6 +235,10 @@ _OBJECTIVES = (
     _gauge("llmops_slo_minimum_bad_events", "Bad events before they may.", ("slo",), across="max"),
 )
 
+_ROLLOUTS = (
+    _counter("llmops_mirrored_calls_total", "Calls that shadows chose, by what became of their copies.", ("result",)),
+)
+
 _EVALS = (
     _counter("llmops_online_evals_total", "Judgements of live calls by what became of them.", ("rule", "result")),
     _gauge("llmops_online_evals_spent_usd", "What judges of a rule have cost today (UTC).", ("rule",), across="max"),
@@ -249,7 +253,8 @@ _EVALS = (
 )
 
 METRICS: Mapping[str, Definition] = {
-    each.name: each for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_SPANS, *_EXPORTS, *_OBJECTIVES, *_EVALS)
+    each.name: each
+    for each in (*_CALLS, *_CACHE, *_RESILIENCE, *_RECORDS, *_SPANS, *_EXPORTS, *_OBJECTIVES, *_ROLLOUTS, *_EVALS)
 }
 """By name, in the order in which they are shown."""
 

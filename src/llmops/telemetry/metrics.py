@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import msgspec
 
+from ..types import SHADOW
 from .cache_figures import CacheFigures
 from .figures import Figure, Figures
 from .health import Health
@@ -129,9 +130,6 @@ class Metrics:
                 tally = self._tallies.get(labels)
                 if tally is None:
                     tally = self._tallies[labels] = Tally()
-                tally.latency.observe(record.latency_ms / 1000)
-                if record.ttft_ms is not None:
-                    tally.ttft.observe(record.ttft_ms / 1000)
                 usage, tokens = record.token_usage, tally.tokens
                 tokens[0] += usage.prompt
                 tokens[1] += usage.completion
@@ -142,6 +140,12 @@ class Metrics:
                     tally.unpriced += 1
                 else:
                     tally.cost_nanousd += record.cost_nanousd
+                self._objectives.observe(record)
+                if record.arm == SHADOW:
+                    continue  # a copy costs money and counts for nothing else
+                tally.latency.observe(record.latency_ms / 1000)
+                if record.ttft_ms is not None:
+                    tally.ttft.observe(record.ttft_ms / 1000)
                 if record.limits_over:
                     tally.limits_over += 1
                 if record.cache is not None:
@@ -155,7 +159,6 @@ class Metrics:
                 if record.json_valid is not None:
                     answer = (record.model, "true" if record.json_valid else "false")
                     self._json[answer] = self._json.get(answer, 0) + 1
-                self._objectives.observe(record)
 
     def set_objectives(self, objectives: Iterable[Objective]) -> None:
         """Judge calls by these from now on."""

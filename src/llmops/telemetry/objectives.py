@@ -5,7 +5,8 @@ computed from the database. How fast a budget burns is not decided here.
 
 An availability objective does not count what the caller did wrong (4xx, a caller who left): it is about what was ours
 to answer. A provider that throttles us is ours. Latency, time to first content and quality are about calls that went
-well. Probes of the gateway's own are nobody's calls. An objective of cost judges no call: it adds up money.
+well. Probes of the gateway's own are nobody's calls, and nobody waits for a shadow's copies. An objective of cost
+judges no call: it adds up money, also that of copies.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from ..name_pattern import name_matcher
+from ..types import SHADOW
 from .figures import Figures
 from .record import CallRecord
 
@@ -52,7 +54,11 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
 
     def judge(self, record: CallRecord) -> bool | None:
         """Whether a call was good; None for one that does not count."""
+        if record.arm == SHADOW:
+            return None
         status = record.status
+        if self.kind == "cost":
+            return status < 400 or None
         if self.kind == "availability":
             if record.error_type == UPSTREAM_THROTTLED:
                 return False
@@ -119,7 +125,7 @@ class ObjectiveTally:
             objective = account.objective
             if objective.kind == "cost":
                 account.cost_nanousd += record.cost_nanousd or 0
-            good = objective.judge(record) if objective.kind != "cost" else record.status < 400 or None
+            good = objective.judge(record)
             if good is not None:
                 account.good += good
                 account.bad += not good

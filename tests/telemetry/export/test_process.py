@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import HOST, Server, free_port, llmops, running, until
+from tests.serving import HOST, Server, free_port, llmops, llmops_process, running, until
 from tests.telemetry.export.collector import Collector, listening
 from tests.telemetry.traces.exports import PROTOBUF, many
 
@@ -144,7 +144,7 @@ def test_a_secret_that_is_missing_stops_the_start_and_none_is_shown(tmp_path: Pa
     shown = llmops("config", "show", "--config", "gateway.yaml", folder=tmp_path)
     assert shown.returncode == 0 and "hidden-value" not in shown.stdout
     started_s = time.monotonic()
-    served = llmops("serve", "--port", str(free_port()), "--config", "gateway.yaml", folder=tmp_path)
+    served = llmops_process("serve", "--port", str(free_port()), "--config", "gateway.yaml", folder=tmp_path)
     assert served.returncode != 0 and "LANGFUSE_SECRET_KEY" in served.stderr and time.monotonic() - started_s < 20
 
 

@@ -30,6 +30,7 @@ class Made(msgspec.Struct, frozen=True):
     attempts: int
     json_valid: bool | None
     degraded: str | None
+    arm: str | None = None
 
     def line(self, number: int) -> bytes:
         from llmops.telemetry.record import timestamp
@@ -51,6 +52,7 @@ class Made(msgspec.Struct, frozen=True):
             error_type=error_type,
             cached=hit,
             saved_nanousd=77 if hit else 0,
+            **({"rollout_id": "ro-1", "arm": self.arm} if self.arm is not None else {}),
         )
 
 

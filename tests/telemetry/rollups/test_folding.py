@@ -101,6 +101,35 @@ def test_rollups_are_made_anew_from_the_calls(filled: Database) -> None:
     assert Overview(filled, lambda: 0.0).figures(EVERYTHING, ["model"]) == before
 
 
+def test_a_shadows_copies_cost_money_and_count_for_nothing_else(database: Database, log: LogFolder) -> None:
+    """Alone in their minute or beside calls, before or after them, and after everything is summed up anew."""
+    failed = {"error": (502, "upstream_error"), "cost_nanousd": 70}
+    made = [call_at(0, arm="shadow"), call_at(0), call_at(1), call_at(1, arm="shadow", **failed)]
+    made += [call_at(2, arm="shadow", cost_nanousd=None), call_at(3, arm="stable", **failed)]
+    for number, each in enumerate(made):  # one by one, as they come
+        log.append(each.line(number))
+        ingest(log, database)
+    usage = UsageDirectory(database, log.path)
+
+    def look() -> None:
+        found = Overview(database, lambda: 0.0).figures(EVERYTHING, ["error"])
+        totals = found["totals"]
+        assert (totals["calls"], totals["errors"], totals["errors_by_type"]) == (3, 1, {"upstream_error": 1})
+        assert (totals["nanousd"], totals["unpriced_calls"], totals["prompt_tokens"]) == (3140, 1, 60)
+        assert (totals["latency_ms"]["mean"], totals["attempts"]) == (10.0, 3)
+        assert {each["error"]: each["calls"] for each in found["rows"]} == {None: 2, "upstream_error": 1}
+        assert usage.reconcile().equal
+        with database.read() as connection:
+            sums = [func.sum(usage_days.c[name]) for name in ("calls", "errors", "cost_nanousd")]
+            assert tuple(map(int, connection.execute(select(*sums)).one())) == (3, 1, 3140)
+
+    look()
+    CallRepository(database).rebuild_usage()
+    look()
+    fold(database, BEGIN_S + 3 * HOUR)
+    look()
+
+
 def test_rollups_can_be_written_while_calls_are_being_read(filled: Database) -> None:
     """As when many calls are summed up anew: SQLite does not let a function be made again meanwhile."""
     writer = RollupWriter(embedded=filled.folder is not None)

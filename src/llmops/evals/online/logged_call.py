@@ -1,7 +1,8 @@
 """A call as the request log tells of it, as a case and an output that scorers can judge.
 
 Without capture there are no texts: the output has its figures alone, and so the call can be judged by what needs no
-words. Calls that were made for evals, online ones included, are none: judging judges would never end.
+words. Calls that were made for evals, online ones included, are none: judging judges would never end. A shadow's copies
+are none: a score belongs to a trace, where it would be taken for one of the caller's answer.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ...types import SHADOW
 from ..case import Case
 from ..datasets.logged import Message
 from ..output import Failure, Output
@@ -40,6 +42,7 @@ class _Line(msgspec.Struct, frozen=True):
     error_type: str | None = None
     finish_reason: str | None = None
     release_id: str | None = None
+    arm: str | None = None
     session: str | None = None
     cached: bool = False
     recovered: bool = False
@@ -75,7 +78,8 @@ def calls_in(lines: bytes) -> Iterator[LoggedCall]:
             call = _call(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError):
             continue
-        if not (_OWN & line.tags.keys()) and not line.recovered and line.operation not in _WORDLESS:
+        nobodys = line.recovered or line.arm == SHADOW or not _OWN.isdisjoint(line.tags)
+        if not nobodys and line.operation not in _WORDLESS:
             yield call
 
 

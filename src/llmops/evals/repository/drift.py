@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
+from ...store.counted import COUNTED
 from ...store.database import Database
 from ...store.tables import calls, drift_reports, span_texts
 from ...telemetry.traces.said import messages_of
@@ -42,6 +43,7 @@ class DriftRepository:
             calls.c.started_at_ms >= int(since_s * 1000),
             calls.c.started_at_ms < int(until_s * 1000),
             calls.c.error_type.is_(None),
+            COUNTED,
             calls.c.operation.not_in(_WORDLESS),
             *[calls.c.tags.not_like(pattern) for pattern in _OWN_TAGS],
             *[_COLUMNS[name] == value for name, value in where.items()],

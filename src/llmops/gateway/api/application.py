@@ -66,7 +66,7 @@ def build(
     compare: "usage_routes.Comparison | None" = None,
     *,
     cache: Cache | None = None,
-    slos: slo_routes.Standings | None = None,
+    slos: slo_routes.Objectives | None = None,
     alerts: AlertDirectory | None = None,
     overview: Overview | None = None,
     numbers: metric_routes.Numbers | None = None,

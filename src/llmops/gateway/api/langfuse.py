@@ -1,9 +1,10 @@
 """Prompts in the shape of Langfuse's API, so that its SDKs read and write the registry: ``GET`` and ``POST
 /api/public/v2/prompts``, with HTTP Basic whose password is a key of this gateway (the user's name is ignored).
 
-A key for calls may read, as an application does at run time; whoever writes needs an editor's. Label moves of this API
-are not compared with where the label was believed to be: its clients do not say. What an error says is in ``message``,
-as Langfuse's is. Their clients cache what they read; that is left to them.
+A key for calls may read, as an application does at run time; whoever writes needs an editor's. Its clients do not say
+where they believe a label to be, so a move is compared with where it was when the request came in; whoever wants more
+says it by the header ``x-llmops-expected-version``. What an error says is in ``message``, as Langfuse's is. Their
+clients cache what they read; that is left to them.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from functools import wraps
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,15 @@ from .ownership import name_of, tenant_of
 from .prompts import Directories, content_of
 from .roles import Anybody, Editor
 
+Expected = Annotated[
+    int | None,
+    Header(
+        alias="x-llmops-expected-version",
+        ge=0,
+        le=2**31 - 1,
+        description="Refuse (409) if a label that is moved is at another version by now; 0: nowhere yet.",
+    ),
+]
 PromptName = Annotated[str, Path(max_length=255)]
 _ERRORS = {401: "UnauthorizedError", 403: "ForbiddenError", 404: "LangfuseNotFoundError", 409: "LangfuseConflictError"}
 
@@ -107,31 +117,48 @@ def router(prompts: Directories, note: Note[Caller]) -> APIRouter:
 
     @routes.post("", summary="A new version; a prompt that is new is made", response_model=None)
     @_in_their_words
-    def create(sent: NewPrompt, caller: Editor) -> dict[str, Any]:
+    def create(sent: NewPrompt, caller: Editor, expected: Expected = None) -> dict[str, Any]:
+        owner = tenant_of(caller, None)
         version, _ = directory.publish(
             caller,
-            tenant_of(caller, None),
+            owner,
             sent.name,
             _content(sent),
             author=name_of(caller),
             comment=sent.commitMessage or "",
             labels=sent.labels or [],
             tags=sent.tags,
+            believed=_believed(directory, owner, sent.name, sent.labels or [], expected),
         )
         return _shown(directory, version, resolve=True)
 
     @routes.patch("/{name:path}/versions/{version}", summary="Give a version these labels", response_model=None)
     @_in_their_words
-    def label_version(name: PromptName, version: int, sent: NewLabels, caller: Editor) -> dict[str, Any]:
+    def label_version(
+        name: PromptName, version: int, sent: NewLabels, caller: Editor, expected: Expected = None
+    ) -> dict[str, Any]:
         owner = tenant_of(caller, None)
         for label in sent.newLabels:
             checked_label(label)
+        believed = _believed(directory, owner, name, sent.newLabels, expected)
         for label in sent.newLabels:
             if label != LATEST:
-                directory.label(caller, owner, name, label, Selector(version), author=name_of(caller))
+                directory.label(
+                    caller, owner, name, label, Selector(version), author=name_of(caller), expected=believed[label]
+                )
         return _shown(directory, kept.version(owner, name, Selector(version)), resolve=True)
 
     return routes
+
+
+def _believed(
+    directory: PromptDirectory[Caller], owner: str, name: str, labels: list[str], expected: int | None
+) -> dict[str, int | None]:
+    """Where each label is taken to be: where the caller says (0: nowhere), or where it is now."""
+    if expected is not None:
+        return dict.fromkeys(labels, expected or None)
+    now = directory.whereabouts(owner, name)
+    return {label: now.get(label) for label in labels}
 
 
 def _in_their_words(route: Callable[..., dict[str, Any]]) -> Callable[..., Any]:

@@ -24,9 +24,9 @@ RolloutId = Annotated[str, Path(max_length=40, description="ro- and 16 hexadecim
 Tenant = Annotated[str | None, Query(max_length=256, description="An administrator may name one; default: shared.")]
 What = Literal["pause", "resume", "promote", "rollback"]
 _ORDERS: dict[What, str] = {
-    "pause": "Keep the share as it is until somebody resumes",
+    "pause": "Keep the share as it is until somebody resumes; of an experiment the live release alone serves",
     "resume": "Go on deciding; after a deadline with another one",
-    "promote": "Go one step up without waiting for evidence",
+    "promote": "Go one step up without waiting for evidence; of an experiment make the best arm live",
     "rollback": "Give all traffic back to the stable release at once",
 }
 
@@ -36,8 +36,11 @@ class _Body(BaseModel):
 
 
 class NewRollout(_Body):
-    plan: dict[str, Any] = Field(description="name, candidate, kind, steps, guards, …; see the how-to.")
+    plan: dict[str, Any] = Field(
+        description="name, candidate, kind, steps, guards, … (an experiment: arms, goal); see the how-to."
+    )
     reason: str = Field("", max_length=1000)
+    at: str | None = Field(None, max_length=40, description="When it begins, with a zone: 2026-11-23T08:00Z.")
 
 
 class PlanAlone(_Body):
@@ -57,10 +60,12 @@ def router(rollouts: RolloutDirectory, note: Noting, traffic: Traffic | None) ->
         caller: Viewer,
         name: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        before: Annotated[str | None, Query(max_length=40, description="`next` of the page before.")] = None,
         tenant: Tenant = None,
     ) -> dict[str, Any]:
-        found = rollouts.repository.find(_seer(caller, tenant), name=name, limit=limit)
-        return {"rollouts": [shown(each) for each in found]}
+        page = rollouts.repository.find(_seer(caller, tenant), name=name, limit=limit + 1, before=before)
+        following = page[limit - 1].id if len(page) > limit else None
+        return {"rollouts": [shown(each) for each in page[:limit]], "next": following}
 
     @routes.post("/rollouts/plan", summary="What a plan would need: units and time of each step")
     def plan(sent: PlanAlone, caller: Viewer, tenant: Tenant = None) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def router(rollouts: RolloutDirectory, note: Noting, traffic: Traffic | None) ->
     @routes.post("/rollouts", summary="Start a rollout", status_code=201)
     def start(sent: NewRollout, caller: Editor, tenant: Tenant = None) -> dict[str, Any]:
         whose = _seer(caller, tenant)
-        made = rollouts.start(read_plan(sent.plan), whose, by=name_of(caller), reason=sent.reason)
+        made = rollouts.start(read_plan(sent.plan), whose, by=name_of(caller), reason=sent.reason, at=sent.at)
         after = {"name": made.name, "candidate": made.plan.candidate, "kind": made.plan.kind, "share": made.share}
         note(caller, "rollout.start", made.id, tenant=whose, after=after, reason=sent.reason)
         return shown(made)

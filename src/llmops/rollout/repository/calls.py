@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import and_, case, func, select
 
+from ...errors import BudgetExceeded
 from ...store.database import Database
 from ...store.tables import assessments, calls
+from ...types import SHADOW, UNMIRRORED
 from ..assignment import CANDIDATE
 from ..outcome import CallSeen
 
@@ -15,6 +18,16 @@ _FIELDS = [
     *(calls.c[name] for name in ("error_type", "latency_ms", "json_valid", "finish_reason", "cost_nanousd")),
     *(calls.c[name] for name in ("key_id", "user", "session", "trace_id")),
 ]
+
+
+class Mirrored(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the calls that a shadow is to mirror. ``skipped``: for want of a place; ``refused`` by a
+    budget."""
+
+    copies: int = 0
+    refused: int = 0
+    skipped: int = 0
+    spent_nanousd: int = 0
 
 
 class RolloutCalls:
@@ -39,6 +52,20 @@ class RolloutCalls:
         last_ms = found[-1].started_ms
         whole = [call for call in found if call.started_ms < last_ms]
         return (whole, last_ms) if whole else (found, last_ms + 1)  # more in one millisecond: the rest is let go
+
+    def mirrored(self, rollout_id: str) -> Mirrored:
+        """Of a shadow, as far as the calls are in the database and still kept."""
+        columns = calls.c
+        copy, is_refused = columns.arm == SHADOW, columns.error_type == BudgetExceeded.code
+        query = select(
+            func.count(case((and_(copy, columns.error_type.is_distinct_from(BudgetExceeded.code)), 1))),
+            func.count(case((and_(copy, is_refused), 1))),
+            func.count(case((columns.arm == UNMIRRORED, 1))),
+            func.coalesce(func.sum(case((copy, columns.cost_nanousd))), 0),
+        ).where(columns.rollout_id == rollout_id)
+        with self._database.read() as connection:
+            copies, refused, skipped, spent = map(int, connection.execute(query).one())
+        return Mirrored(copies=copies, refused=refused, skipped=skipped, spent_nanousd=spent)
 
     def scores(self, wanted: Sequence[CallSeen], names: Sequence[str]) -> list[tuple[CallSeen, Mapping[str, float]]]:
         """With each call the mean of every named score that its trace has."""

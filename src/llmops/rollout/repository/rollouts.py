@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 
 from ...errors import Conflict, NotFound
 from ...store.database import Database
@@ -18,6 +18,7 @@ from ..evidence import Evidence, Mark
 from ..plan import Plan, plan_json
 from ..rollout import LoggedDecision, Rollout
 from ..state import OPEN, State
+from .late import LateDone, forget, mark
 
 SUBJECT = "rollouts"
 COUNTING = "rollout_evidence"
@@ -83,13 +84,21 @@ class RolloutRepository:
             raise NotFound(f"there is no rollout {rollout_id[:40]!r} here; `llmops rollout list` shows those there are")
         return found[0]
 
-    def find(self, seer: str | None, *, name: str | None = None, limit: int = 100) -> list[Rollout]:
-        """The newest first."""
+    def find(
+        self, seer: str | None, *, name: str | None = None, limit: int = 100, before: str | None = None
+    ) -> list[Rollout]:
+        """The newest first; ``before``: the last one of the page before."""
         query = select(*_COLUMNS).order_by(rollouts.c.created_at_ms.desc(), rollouts.c.id).limit(limit)
+        if before is not None:
+            began = select(rollouts.c.created_at_ms).where(rollouts.c.id == before).scalar_subquery()
+            later = and_(rollouts.c.created_at_ms == began, rollouts.c.id > before)
+            query = query.where(or_(rollouts.c.created_at_ms < began, later))
         return self._select(query if name is None else query.where(rollouts.c.name == name), seer)
 
     def of_release(self, release_id: str, seer: str | None) -> list[Rollout]:
-        query = select(*_COLUMNS).where(rollouts.c.candidate == release_id)
+        query = select(*_COLUMNS).where(
+            or_(rollouts.c.candidate == release_id, rollouts.c.plan.contains(f'"{release_id}"', autoescape=True))
+        )
         return self._select(query.order_by(rollouts.c.created_at_ms.desc()).limit(100), seer)
 
     def open(self) -> list[Rollout]:
@@ -123,10 +132,12 @@ class RolloutRepository:
         evidence: Evidence | None = None,
         units: Mapping[str, int] | None = None,
         marks: Sequence[Mark] = (),
+        late: LateDone | None = None,
+        moves: bool = False,
     ) -> Rollout:
         """Write what follows from the revision that was read; `Changed` where that is not the latest. With a decision
-        running gateways look again."""
-        with self._database.write(COUNTING if decision is None else SUBJECT) as connection:
+        running gateways look again, and where it ``moves`` traffic without one."""
+        with self._database.write(SUBJECT if decision is not None or moves else COUNTING) as connection:
             values = {**_moving(rollout.state, rollout.saying), "revision": rollout.revision + 1}
             if evidence is not None:
                 values["evidence"] = _json(evidence)
@@ -151,7 +162,10 @@ class RolloutRepository:
                 connection.execute(
                     insert(rollout_evidence).values(rollout_id=rollout.id, at_ms=at_ms, marks=_json(marks))
                 )
+            if late is not None:
+                mark(connection, rollout.id, late)
             if rollout.state.status not in OPEN:
+                forget(connection, rollout.id)
                 connection.execute(delete(rollout_units).where(rollout_units.c.rollout_id == rollout.id))
         return msgspec.structs.replace(rollout, revision=rollout.revision + 1)
 

@@ -8,6 +8,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from ...types import SHADOW
+
 
 class CallRow(msgspec.Struct, frozen=True, gc=False):
     """A row of ``calls``. Without a tenant it was turned away before anybody was known, and is not part of usage."""
@@ -105,9 +107,9 @@ def summed_up(rows: Iterable[CallRow]) -> list[UsageRow]:
         if found is None:
             digest = group_id(row.key_id, row.user, row.model, row.tags)
             found = sums[group] = UsageRow(row.day, tenant, digest, row.key_id, row.user, row.model, row.tags)
-        found.calls += 1
-        if row.error_type is not None:
-            found.errors += 1
+        if row.arm != SHADOW:  # a copy is nobody's call, but is paid for
+            found.calls += 1
+            found.errors += row.error_type is not None
         if row.cost_nanousd is None:
             found.unpriced += 1
         else:

@@ -5,7 +5,7 @@ reads rollups only: a thousand calls and a thousand million take the same time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import InvalidRequest
 from ...store.database import Database
@@ -19,6 +19,13 @@ STEPS_S = (60, 120, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 86_400, 604_800)
 MAX_POINTS = 1500
 _POINTS = 100
 """About as many as a chart shows."""
+
+
+class Course(NamedTuple):
+    """Sums by the beginning of a step and by group."""
+
+    step_s: int
+    sums: Mapping[int, Mapping[Group, Sums]]
 
 
 class Overview:
@@ -102,6 +109,27 @@ class Overview:
             return {}
         with self._reader.opened() as snapshot:
             return dict(_sums(snapshot, view, _cut(Window(since_s, until_s), snapshot.marks)))
+
+    def step_of(self, window: Window) -> int:
+        """A step that fits the window and is kept for all of it, and for the hour before."""
+        step_s = step_of(window)
+        if not self._reader.exists:
+            return step_s
+        with self._reader.opened() as snapshot:
+            return max(step_s, _kept_period(Window(max(0, window.first - HOUR_S), window.last), snapshot.marks))
+
+    def course(self, view: int, since_s: int, until_s: int, step_s: int) -> Course:
+        """A window's sums by steps of time, and by what the calls have in common. Steps are at least as long as what
+        is kept of so long ago."""
+        if not self._reader.exists:
+            return Course(step_s, {})
+        window, sums = Window(since_s, until_s), dict[int, dict[Group, Sums]]()
+        with self._reader.opened() as snapshot:
+            step_s = max(step_s, _kept_period(window, snapshot.marks))
+            wanted = steps(_cut(window, snapshot.marks), step_s, snapshot.marks.folded)
+            for slot, group, each in snapshot.sums(view, wanted, lambda starts_at: starts_at // step_s):
+                sums.setdefault(slot * step_s, {})[group] = each
+        return Course(step_s, sums)
 
 
 def step_of(window: Window) -> int:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ...types import SHADOW
 from .histogram import ONE, bucket_of
 
 MINUTE_S, QUARTER_S, HOUR_S, DAY_S = 60, 900, 3600, 86_400
@@ -37,6 +38,8 @@ class RolledCall(Protocol):
     def operation(self) -> str: ...
     @property
     def release_id(self) -> str | None: ...
+    @property
+    def arm(self) -> str | None: ...
     @property
     def status(self) -> int: ...
     @property
@@ -106,6 +109,11 @@ class Sums(msgspec.Struct, gc=False):
     latency: int = 0
     ttft: int = 0
 
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything: of copies there are tokens and money without calls."""
+        return bool(self.calls or self.prompt_tokens or self.completion_tokens or self.cost_nanousd or self.unpriced)
+
     def add(self, other: "Sums") -> None:
         self.calls += other.calls
         self.cached += other.cached
@@ -127,23 +135,25 @@ class Sums(msgspec.Struct, gc=False):
         self.ttft += other.ttft
 
     def count(self, call: RolledCall) -> None:
-        """Add one call. This is done for every line of the log."""
-        self.calls += 1
-        latency_us = _us(call.latency_ms)
-        self.latency_us += latency_us
-        self.latency += ONE[bucket_of(latency_us)]
+        """Add one call. This is done for every line of the log. A shadow's copy adds its tokens and its money."""
         self.prompt_tokens += call.prompt_tokens
         self.completion_tokens += call.completion_tokens
-        if call.ttft_ms is not None:
-            ttft_us = _us(call.ttft_ms)
-            self.ttft_us += ttft_us
-            self.ttft += ONE[bucket_of(ttft_us)]
         if call.cost_nanousd is None:
             self.unpriced += 1
         else:
             self.cost_nanousd += call.cost_nanousd
         if call.cached_tokens:
             self.cached_tokens += call.cached_tokens
+        if call.arm == SHADOW:
+            return
+        self.calls += 1
+        latency_us = _us(call.latency_ms)
+        self.latency_us += latency_us
+        self.latency += ONE[bucket_of(latency_us)]
+        if call.ttft_ms is not None:
+            ttft_us = _us(call.ttft_ms)
+            self.ttft_us += ttft_us
+            self.ttft += ONE[bucket_of(ttft_us)]
         if call.cached or call.cache in _LOOKED_UP:
             self.looked_up += 1
             if call.cached:
@@ -167,14 +177,15 @@ def rolled_up(calls: Iterable[RolledCall]) -> Rolled:
     """Calls by minute and group, in all views."""
     minutes: dict[tuple[object, ...], Sums] = {}
     for call in calls:
+        is_copy = call.arm == SHADOW  # whose money is shown among that of the answers, however it ended
         key = (
             call.started_at_ms // 60_000,
             call.tenant,
             call.model,
             call.operation,
             call.release_id,
-            call.status // 100,
-            call.error_type,
+            2 if is_copy else call.status // 100,
+            None if is_copy else call.error_type,
         )
         found = minutes.get(key)
         if found is None:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from ...types import SHADOW
 from ..record import CACHE, REFUSED, FailedAttemptRecord
 from .call_timings import CallTimings, timings_of
 from .facts import Facts, Step
@@ -138,7 +139,7 @@ def _request(call: StoredCall, semconv: Semconv) -> Span:
         call,
         call.span_id,
         call.parent_span_id,
-        span_name(facts),
+        span_name(facts) if call.arm != SHADOW else f"{span_name(facts)} ({SHADOW})",
         "server",
         0.0,
         call.latency_ms,

@@ -81,6 +81,9 @@ class TraceItem(msgspec.Struct, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_nanousd: int | None = 0
+    ranked_nanousd: int | None = None
+    """In the order ``dearest``, what gave it its place: the cost of the dearest of its calls, or what its spans
+    state."""
 
 
 class Found(msgspec.Struct):

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
     column,
     delete,
     func,
@@ -29,6 +30,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
+from ....store.counted import COUNTED
 from ....store.database import Database
 from ....store.tables import calls, log_files, usage_days
 from ....telemetry.rollups.repository.folding import FoldingRepository
@@ -243,8 +245,8 @@ def _summed_anew(connection: Connection, kept_from: date) -> Iterator[list[Usage
     query = (
         select(
             *groups,
-            func.count(),
-            func.count(calls.c.error_type),
+            func.count(case((COUNTED, 1))),
+            func.count(case((COUNTED, calls.c.error_type))),
             func.count() - func.count(calls.c.cost_nanousd),
             *(func.sum(calls.c[name]) for name in _SUMS[3:8]),
             func.coalesce(func.sum(calls.c.cost_nanousd), 0),

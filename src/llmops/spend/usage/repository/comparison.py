@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, literal, or_, select, union_all
 
+from ....store.counted import COUNTED
 from ....store.database import Database
 from ....store.tables import calls, rollup_groups, rollups, usage_days
 from ....telemetry.rollups.repository.marks import Marks, read_marks
@@ -78,8 +79,8 @@ class ComparisonRepository:
                 literal(0),
                 calls.c.day,
                 calls.c.tenant,
-                func.count(),
-                func.count(calls.c.error_type),
+                func.count(case((COUNTED, 1))),
+                func.count(case((COUNTED, calls.c.error_type))),
                 func.count() - func.count(calls.c.cost_nanousd),
                 *(func.sum(calls.c[name]) for name in _TOKENS),
                 func.coalesce(func.sum(calls.c.cost_nanousd), 0),

@@ -1,8 +1,8 @@
 """How many assessments of a name are good enough, by tenant: what an objective of quality counts."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 
 from ....store.database import Database
 from ....store.tables import assessments
@@ -26,17 +26,39 @@ class AssessmentCounts:
         """Those made from one moment to another; labels and comments without a value do not count."""
         if not self._database.exists:
             return []
-        columns = assessments.c
-        good = func.sum(case((columns.value >= at_least, 1), else_=0))
-        query = (
-            select(columns.tenant, good, func.count())
-            .where(
-                columns.name == name,
-                columns.value.is_not(None),
-                columns.created_at_ms >= since_ms,
-                columns.created_at_ms < until_ms,
-            )
-            .group_by(columns.tenant)
-        )
+        query = _counted(at_least, assessments.c.tenant, _made(name, since_ms, until_ms))
         with self._database.read() as connection:
             return [Counted(tenant, int(enough), int(count)) for tenant, enough, count in connection.execute(query)]
+
+    def counted_by_step(
+        self, name: str, at_least: float, since_ms: int, until_ms: int, step_ms: int
+    ) -> dict[int, list[Counted]]:
+        """The same by steps, which begin at whole multiples of ``step_ms``."""
+        found: dict[int, list[Counted]] = {}
+        if not self._database.exists:
+            return found
+        # The length stands in the text: PostgreSQL would take two parameters for two different groups.
+        begin = assessments.c.created_at_ms - assessments.c.created_at_ms % literal_column(str(int(step_ms)))
+        query = _counted(at_least, assessments.c.tenant, _made(name, since_ms, until_ms), begin)
+        with self._database.read() as connection:
+            for tenant, enough, count, at_ms in connection.execute(query):
+                found.setdefault(int(at_ms), []).append(Counted(tenant, int(enough), int(count)))
+        return found
+
+
+def _made(name: str, since_ms: int, until_ms: int) -> list[ColumnElement[bool]]:
+    columns = assessments.c
+    return [
+        columns.name == name,
+        columns.value.is_not(None),
+        columns.created_at_ms >= since_ms,
+        columns.created_at_ms < until_ms,
+    ]
+
+
+def _counted(
+    at_least: float, tenant: ColumnElement[str], where: list[ColumnElement[bool]], *by: ColumnElement[int]
+) -> Select[Any]:
+    good = func.sum(case((assessments.c.value >= at_least, 1), else_=0))
+    columns: list[ColumnElement[Any]] = [tenant, good, func.count(), *by]
+    return select(*columns).where(*where).group_by(tenant, *by)

@@ -87,7 +87,7 @@ class Snapshot:
                 found[at, group].add(sums)
             else:
                 found[at, group] = sums
-        return [(at, groups[group], sums) for (at, group), sums in found.items() if sums.calls]
+        return [(at, groups[group], sums) for (at, group), sums in found.items() if sums.is_any]
 
     def _rows(self, view: int, piece: Piece) -> Sequence[Sequence[Any]]:
         query = select(*_COLUMNS).where(

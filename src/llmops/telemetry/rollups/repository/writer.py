@@ -134,7 +134,7 @@ def _write_postgres(connection: Connection, rows: Sequence[Row]) -> None:
     merging = []
     for *key, calls, latency, ttft in stored:
         row = mine[tuple(key)]
-        if calls != row.calls:  # it was there before: every row counts at least one call
+        if calls != row.calls or latency != row.latency:  # it was there before, maybe of copies alone: with no call
             both = {"latency": merged(latency, row.latency), "ttft": merged(ttft, row.ttft)}
             merging.append({**dict(zip(KEY, key, strict=True)), **both})
     if merging:

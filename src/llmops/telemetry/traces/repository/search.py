@@ -61,6 +61,9 @@ class TraceSearch:
                     break
                 asked = max(limit, _MORE)  # the same few traces again and again
             items = list(page.items.values())
+            if order == "dearest":
+                for item in items:
+                    item.ranked_nanousd = item.cost_nanousd
             _add_calls(connection, items)
         further = write_cursor(order, after, page.top) if after is not None else None
         return TracePage(items, further, page.is_full, texts_cut=cut)
