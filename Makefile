@@ -21,7 +21,7 @@ demo: $(RUN) ## play an hour of traffic within a minute and look at it (ARGS="--
 	@exec $(BIN)/llmops demo $(ARGS)
 
 test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-ray: $(DEV) ## run evals on a real local Ray cluster, in an environment of its own
 	@test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray

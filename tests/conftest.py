@@ -2,7 +2,7 @@
 own, and databases on both engines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,14 @@ import pytest
 from llmops.settings import Settings
 from tests.fakes.gateway import settings_for
 from tests.store.engines import database, postgres, redis_alone, redis_always, url  # noqa: F401 - fixtures
+from tests.store.template import Template, copies_of_one
+
+
+@pytest.fixture(scope="session", autouse=True)
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    """New SQLite databases are copies of one, except in the store's own tests."""
+    with copies_of_one(tmp_path_factory.mktemp("template")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Real servers for tests: a subprocess on a free port, in a folder of its own, always ended by its process id."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -14,6 +15,10 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typer.testing import CliRunner
+
+from llmops.cli.root import app
+
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
 LIMIT_S = 20.0
@@ -27,8 +32,19 @@ def free_port() -> int:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what would configure a gateway, and with the checkout importable both ways."""
-    ours = ("LLM_", "LLMOPS_", "CACHE_", "RATE_LIMIT_", "OPENAI_", "ANTHROPIC_", "PROMPT_", "LOG_DIR")
+    """This process's environment without what would configure a gateway, and with the checkout importable both ways.
+    Python keeps what it has compiled, also where the environment says otherwise: the next process starts sooner."""
+    ours = (
+        "LLM_",
+        "LLMOPS_",
+        "CACHE_",
+        "RATE_LIMIT_",
+        "OPENAI_",
+        "ANTHROPIC_",
+        "PROMPT_",
+        "LOG_DIR",
+        "PYTHONDONTWRITE",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), **(extra or {})}
 
@@ -141,7 +157,26 @@ def running(command: list[str], folder: Path, port: int, env: Mapping[str, str] 
 
 
 def llmops(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of the shell to its end."""
+    """Run a command of the shell to its end, within this process: starting one takes longer than most commands do. An
+    error that would show a traceback is raised. Not beside a running loop, nor in a thread: `llmops_process`."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environment(env))
+        with contextlib.chdir(folder):
+            ran = CliRunner().invoke(app, arguments, prog_name="llmops")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return subprocess.CompletedProcess(["llmops", *arguments], ran.exit_code, ran.stdout, ran.stderr)
+
+
+def llmops_process(
+    *arguments: str, folder: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the shell to its end, as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "llmops", *arguments],
         cwd=folder,

@@ -42,6 +42,7 @@ from .pages import (
 from .viewing import frame
 from .viewing.base_url import BaseUrl
 from .viewing.feed import the_feed
+from .viewing.first_page import first_page
 from .viewing.loopback import listens_alone
 from .viewing.sessions import SESSIONS
 from .viewing.shield import Shield
@@ -96,6 +97,6 @@ else:
     PagesManager.uses_pages_directory = False
     app = st.App(
         Path(__file__).resolve(),
-        routes=routes(SESSIONS, lambda: the_feed(alone=listens_alone())),
+        routes=[first_page(PAGES[0][-1]), *routes(SESSIONS, lambda: the_feed(alone=listens_alone()))],
         middleware=[Middleware(Shield), Middleware(BaseUrl, path=st.get_option("server.baseUrlPath"))],
     )

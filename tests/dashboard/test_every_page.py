@@ -20,8 +20,10 @@ _MORE = {
     "traces": [f"?trace={TRACE}", "?show=sessions", "?show=steps", f"?trace={OTHERS_TRACE}", f"?tenant={MARK}"],
     "feedback": ["?order=newest"],
     "evals": ["?", "?run=run-1", f"?run={MARK}-run-1", "?show=trends"],
-    "datasets": ["?dataset=help-desk", f"?dataset={MARK}-help-desk&of={MARK}"],
-    "review": ["?queue=tone&do=look&place=1", f"?queue={MARK}-tone&of={MARK}"],
+    "datasets": ["?dataset=help-desk", "?dataset=acme-large", f"?dataset={MARK}-help-desk&of={MARK}"],
+    "review": ["?queue=tone&do=look&place=1", "?queue=acme-large&do=look&place=1", f"?queue={MARK}-tone&of={MARK}"],
+    "prompts": ["?", "?name=acme/answer", f"?name={MARK}/answer"],
+    "releases": ["?", "?name=acme-bot"],
     "keys": ["?part=limits", "?state=every"],
 }
 """Of each page its views, with what a link to another tenant's rows would have in its address."""
@@ -85,7 +87,8 @@ def test_nothing_of_another_tenant_reaches_the_browser(visit: Visit) -> None:
             continue
         asked = parse_qsl(address.partition("?")[2])  # what the address says may be named, and is not known
         said = seen.text
-        for value in sorted((value for _, value in asked if MARK in value), key=len, reverse=True):
+        named = {part for _, value in asked for part in (value, *value.split("/")) if MARK in part}
+        for value in sorted(named, key=len, reverse=True):
             said = said.replace(value, "")
         assert MARK not in said, address
     assert len(visit.sent) > 100

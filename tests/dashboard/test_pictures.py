@@ -18,8 +18,9 @@ from tests.dashboard.conftest import IMAGES, dashboard, opened, settled
 from tests.serving import Server, environment, free_port, until
 
 _MINUTES = 20
-_FULL = ("overview", "costs", "reliability", "traces", "alerts", "feedback", "keys")
-"""Pages that the demo fills; the others would show what to do first."""
+_FULL = ("overview", "costs", "reliability", "traces", "alerts", "feedback", "keys", "releases")
+_WITHIN = {"evals": "evals?show=gates", "prompts": "prompts?name=support/answer&tenant=helpdesk"}
+"""Pages that show more one step further in."""
 _PLAYED_S = 240.0
 _TALLEST_PX = 2400
 _WINDOW = "live=off&window=now-1h"
@@ -65,6 +66,11 @@ def test_pages_are_pictured(demo: str, new_page: Callable[..., Any]) -> None:
     page = new_page()
     for path in _FULL:
         _take(page, f"{demo}/{'' if path == 'overview' else path}?{_WINDOW}", path)
+    for name, path in _WITHIN.items():
+        _take(page, f"{demo}/{path}&{_WINDOW}", name)
+    opened(page, f"{demo}/rollouts?{_WINDOW}")
+    first = page.wait_for_selector('[aria-label="Rollouts"] tbody a').get_attribute("href")
+    _take(page, demo + first, "rollouts")
     opened(page, f"{demo}/traces?{_WINDOW}&order=dearest")
     first = page.wait_for_selector('[aria-label="Traces"] tbody a').get_attribute("href")
     _take(page, demo + first, "trace")

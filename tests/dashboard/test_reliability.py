@@ -30,6 +30,10 @@ def test_objectives_deployments_and_counts_are_the_control_planes(ledger: Site, 
     assert figures.share(abs(mine["budget"]["left"])) in shown
     assert f"{mine['bad']:,} bad of {mine['good'] + mine['bad']:,}" in shown
     assert page.locator('[data-gauge="mine"] .lab-burn div').count() == len(mine["burn"]) == 7
+    page.wait_for_selector('h2:has-text("Budget left")')
+    page.wait_for_selector('h2:has-text("Burn rate")')
+    course = ledger.ask(f"/api/slos/history?from=now-30d&name={mine['name']}", "admin")["items"][0]
+    assert course["points"][-1]["left"] == pytest.approx(mine["budget"]["left"])
     rows = page.query_selector_all('[aria-label="Deployments"] tbody tr')
     wanted = {each["name"]: each for each in ledger.ask("/api/deployments", "admin")}
     lines = {row.inner_text().split("\t")[0].strip(): row.inner_text() for row in rows}

@@ -114,6 +114,10 @@ def test_the_list_shows_what_is_asked_for_and_a_link_to_it_survives(traced: Site
     page.reload()
     page.wait_for_selector(ROWS)
     assert ids(page) == wanted(traced, "order=dearest&model=gpt-4o")
+    assert page.inner_text('[aria-label="Traces"] th:nth-child(5)') == "dearest call"
+    ranked = [item["ranked_nanousd"] for item in traced.ask("/api/traces?order=dearest&model=gpt-4o")["items"]]
+    cells = [each.inner_text() for each in page.query_selector_all(f"{ROWS} td:nth-child(5)")]
+    assert cells == [figures.money(each) for each in ranked] and ranked == sorted(ranked, reverse=True)
     page.click('nav[aria-label^="Filters"] a')
     page.wait_for_selector(".lab-head")
     shows(page, wanted(traced, "order=dearest"))
@@ -133,8 +137,11 @@ def test_older_pages_stay_where_they_are(traced: Site, page: Any) -> None:
     page.reload()
     page.wait_for_selector(ROWS)
     assert ids(page) == older, "what came in meanwhile moves nothing"
-    page.get_by_role("button", name="First page").click()
-    until(lambda: page.wait_for_timeout(30) or "at=" not in page.url, "the first page")
+    page.get_by_role("button", name="Newer").click()
+    until(lambda: page.wait_for_timeout(30) or "at=" not in page.url, "the page before, also after a reload")
+    elsewhere = traced.ask("/api/traces?limit=7")["cursor"]
+    opened(page, f"{traced.url}/traces?live=off&at={elsewhere}")
+    page.get_by_role("button", name="First page").wait_for()  # nobody has walked there
 
 
 def test_one_trace_is_its_figures_and_its_tree(traced: Site, page: Any) -> None:

@@ -28,6 +28,10 @@ MARK = "zebra"
 TRACE, OTHERS_TRACE = "ab" * 16, "cd" * 16
 CALLS = 12
 _LONG = 1_000_000
+_MOST_SENT = 240_000
+"""The control plane takes a megabyte a request, and less of most things."""
+_LARGE_FIELDS = ("model", "requested_model", "user", "session", "prompt_version", "error_type", "release_id")
+"""Each of which is a megabyte in one of acme's calls."""
 
 
 def config() -> dict[str, Any]:
@@ -71,6 +75,7 @@ def two_tenants(folder: Path) -> Iterator[Site]:
         for tenant, trace in (("acme", TRACE), (MARK, OTHERS_TRACE)):
             send(site, "POST", "/v1/traces", _spans(trace, _word(tenant)), f"{tenant} caller")
             _acted(site, tenant)
+            _registered(site, tenant)
         until(lambda: site.ask("/api/overview", "admin")["totals"]["calls"] >= 2 * CALLS, "the calls")
         until(lambda: gateway.get(f"/api/traces/{TRACE}", key=keys["admin"])[0] == 200, "the spans")
         until(lambda: len(site.ask("/api/alerts?state=firing", "admin")) >= 3, "the alerts")
@@ -106,24 +111,28 @@ def _stored(folder: Path) -> dict[str, str]:
 def _call(tenant: str, number: int, now: datetime) -> bytes:
     at = now - timedelta(minutes=20 + number)
     word, fails = _word(tenant), number % 3 == 0
-    return line(
-        number,
-        timestamp=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        tenant=tenant,
-        key_id=f"{tenant}key".ljust(12, "0"),
-        model=word,
-        requested_model=word + "x" * (_LONG if number == 1 else 0),
-        provider="mock",
-        user=word,
-        session=word,
-        tags={"feature": word[:60], f"{tenant} tag": "1"},
-        release_id=f"{tenant}-release",
-        prompt_version=word[:60],
-        trace_id=f"{number + 1:032x}",
-        cost_nanousd=200_000_000,
-        error_type="upstream_error" if fails else None,
-        status=502 if fails else 200,
-    )
+    fields: dict[str, Any] = {
+        "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "tenant": tenant,
+        "key_id": f"{tenant}key".ljust(12, "0"),
+        "model": word,
+        "requested_model": word,
+        "provider": "mock",
+        "user": word,
+        "session": word,
+        "tags": {"feature": word[:60], f"{tenant} tag": "1"},
+        "release_id": f"{tenant}-release",
+        "prompt_version": word[:60],
+        "trace_id": f"{number + 1:032x}",
+        "cost_nanousd": 200_000_000,
+        "error_type": "upstream_error" if fails else None,
+        "status": 502 if fails else 200,
+    }
+    if tenant == "acme" and number < len(_LARGE_FIELDS):
+        fields[_LARGE_FIELDS[number]] = word + "x" * _LONG
+    elif tenant == "acme" and number == len(_LARGE_FIELDS):
+        fields["tags"] = {"feature": word + "x" * _LONG}
+    return line(number, **fields)
 
 
 def _acted(site: Site, tenant: str) -> None:
@@ -133,6 +142,30 @@ def _acted(site: Site, tenant: str) -> None:
     send(site, "DELETE", f"/api/keys/{key['id']}", key=f"{tenant} editor")
     silence = {"matchers": {"rule": "nothing", "model": word[:60]}, "seconds": 600, "reason": word}
     send(site, "POST", "/api/silences", silence, f"{tenant} editor")
+
+
+def _registered(site: Site, tenant: str) -> None:
+    """Prompts, releases, a rollout, flags, a dataset and a queue, of texts as long as they may be."""
+    key, word = f"{tenant} editor", _word(tenant)
+    some = word + "x" * (_MOST_SENT if tenant == "acme" else 0)
+    text = {"text": some, "comment": word + " x" * 900, "tags": [word[:40]]}
+    send(site, "POST", "/api/prompts", {"name": f"{tenant}/answer", **text}, key)
+    send(site, "POST", "/api/prompts/comments", {"name": f"{tenant}/answer", "version": 1, "text": word}, key)
+    made = []
+    for limit in (100, 200):
+        bundle = {"name": f"{tenant}-bot", "model": "mock-1", "parameters": {"max_tokens": limit, "stop": [some]}}
+        made.append(send(site, "POST", "/api/releases", {"bundle": bundle, "reason": word}, key)["id"])
+    send(site, "POST", f"/api/releases/{made[0]}/live", {"reason": word}, key)
+    plan = {"name": f"{tenant}-bot", "candidate": made[1], "steps": [50, 100], "min_units": 5, "min_time": "1h",
+            "guards": [{"metric": "error", "margin": 0.2}]}  # fmt: skip
+    send(site, "POST", "/api/rollouts", {"plan": plan, "reason": word}, key)
+    flag = {"kind": "string", "variants": {"a": some, "b": word}, "default": "a", "description": word}
+    send(site, "PUT", f"/api/flags/{tenant}-style", flag, key)
+    case = {"id": "one", "input": some, "reference": some, "metadata": {"topic": some}}
+    send(site, "POST", "/api/datasets", {"name": f"{tenant}-large", "cases": [case], "note": word}, key)
+    send(site, "POST", "/api/review/queues", {"name": f"{tenant}-large", "question": "tone", "kind": "text"}, key)
+    item = {"input": some, "output": some, "reference": some, "metadata": {"topic": some}}
+    send(site, "POST", f"/api/review/queues/{tenant}-large/items", {"items": [item]}, key)
 
 
 def _spans(trace: str, word: str) -> dict[str, Any]:
@@ -149,7 +182,12 @@ def _spans(trace: str, word: str) -> dict[str, Any]:
     event = {"timeUnixNano": str(begin_ns + 10**8), "name": word, "attributes": [pair(word, word)]}
     spans = [
         {"spanId": f"{1:016x}", "name": word, "attributes": [*model, *texts, *who], "events": [event]},
-        {"spanId": f"{2:016x}", "parentSpanId": f"{1:016x}", "name": word, "status": {"code": 2, "message": word}},
+        {
+            "spanId": f"{2:016x}",
+            "parentSpanId": f"{1:016x}",
+            "name": word + "x" * _LONG,
+            "status": {"code": 2, "message": word + "x" * _LONG},
+        },
     ]
     times = {"startTimeUnixNano": str(begin_ns), "endTimeUnixNano": str(begin_ns + 3 * 10**8)}
     scope = {"scope": {"name": word[:60]}, "spans": [{"traceId": trace, "kind": 1, **each, **times} for each in spans]}

@@ -78,6 +78,12 @@ def test_there_is_something_of_everything(played: tuple[Path, Counter[int]]) -> 
         "spans of applications": "SELECT count(*) FROM spans",
         "scores": "SELECT count(*) FROM assessments",
         "rollups": "SELECT count(*) FROM rollups",
+        "a prompt's third version": "SELECT count(*) - 2 FROM prompt_versions",
+        "two releases": "SELECT count(*) - 1 FROM releases",
+        "a rollout": "SELECT count(*) FROM rollouts",
+        "calls of releases": "SELECT count(*) FROM calls WHERE release_id IS NOT NULL",
+        "flags": "SELECT count(*) FROM flags",
+        "eval runs": "SELECT count(*) - 3 FROM eval_runs",
     }.items():
         [(count,)] = rows(folder, query)
         assert count > 0, what

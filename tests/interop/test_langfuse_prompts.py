@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.environment import interop_python
-from tests.serving import environment, free_port, llmops, running
+from tests.serving import environment, free_port, llmops_process, running
 
 APP = Path(__file__).parent / "apps" / "langfuse_prompts.py"
 
@@ -15,7 +15,7 @@ APP = Path(__file__).parent / "apps" / "langfuse_prompts.py"
 @pytest.mark.timeout(120)
 def test_langfuses_sdk_reads_and_writes_our_prompts(tmp_path: Path) -> None:
     python = interop_python("langfuse")
-    made = llmops("keys", "create", "editor", "--role", "editor", "--json", folder=tmp_path)
+    made = llmops_process("keys", "create", "editor", "--role", "editor", "--json", folder=tmp_path)
     key, port = json.loads(made.stdout)["key"], free_port()
     with running(["-m", "llmops", "serve", "--port", str(port), "--no-dashboard"], tmp_path, port) as server:
         there = {"LANGFUSE_SECRET_KEY": key, "LANGFUSE_BASE_URL": server.url}

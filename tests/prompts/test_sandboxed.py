@@ -1,11 +1,16 @@
 """Jinja templates as an attack: known escapes, bombs in time and memory, all answered with an error within bounds."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from llmops.errors import InvalidRequest
+from llmops.prompts import sandboxed
 from llmops.prompts.sandboxed import JinjaRenderer
 
 #: Payloads that break out of an unprotected Jinja environment.
@@ -98,3 +103,67 @@ def test_values_are_never_templates(jinja: JinjaRenderer) -> None:
 def test_a_template_learns_nothing_of_the_gateway(jinja: JinjaRenderer) -> None:
     """Its process has no environment to read."""
     assert jinja.render(["{{ environ is defined }}{{ os is defined }}"], {}, max_chars=99) == ["FalseFalse"]
+
+
+#: What a template could do if Jinja's sandbox failed: run in a process that has given up what the worker gives up.
+BREAKOUT = """
+import json, os, resource, runpy, socket, sys
+import jinja2
+worker_of = runpy.run_path(sys.argv[1])
+worker = worker_of["_Worker"]()
+worker.warm()
+worker._sandbox = jinja2.Environment()  # no sandbox at all
+worker_of["confine"]()
+
+def tried(what):
+    try:
+        return f"done: {what()!r}"
+    except BaseException as exc:
+        return f"refused: {type(exc).__name__}"
+
+print(json.dumps({
+    "rendered": [
+        worker.answer({"op": "render", "texts": [text], "values": {}, "max_chars": 10_000})
+        for text in json.loads(sys.argv[2])
+    ],
+    "tried": {
+        "read": tried(lambda: open("/etc/passwd").read()),
+        "list": tried(lambda: os.listdir("/etc")),
+        "write": tried(lambda: os.write(os.open(sys.argv[3], os.O_CREAT | os.O_WRONLY), b"x")),
+        "connect": tried(lambda: socket.create_connection(("127.0.0.1", 1))),
+        "fork": tried(os.fork),
+        "take back": tried(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))),
+        "become root": tried(lambda: os.setuid(0) or (os.getuid() == 0 and "root") or 1 / 0),
+        "inherited": tried(lambda: os.read(int(sys.argv[4]), 10)),
+        "environment": tried(lambda: dict(os.environ)),
+    },
+}))
+"""
+READERS = (
+    "{{ cycler.__init__.__globals__.os.popen('cat /etc/passwd').read() }}",
+    "{{ self.__init__.__globals__.__builtins__.__import__('os').popen('id').read() }}",
+    "{{ self.__init__.__globals__.__builtins__.open('/etc/passwd').read() }}",
+    "{{ lipsum.__globals__['os'].listdir('/etc') }}",
+    "{{ self.__init__.__globals__.__builtins__.__import__('sqlite3') }}",
+)
+
+
+def test_where_the_sandbox_fails_there_is_nothing_to_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("root: secret")
+    script = Path(sandboxed.__file__).with_name("jinja_worker.py")
+    with secret.open() as inherited:
+        arguments = [str(script), json.dumps(READERS), str(tmp_path / "made"), str(inherited.fileno())]
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", BREAKOUT, *arguments],
+            capture_output=True,
+            env={},
+            pass_fds=[inherited.fileno()],
+            check=False,
+        )
+    told = json.loads(done.stdout)
+    assert all("error" in each for each in told["rendered"]), told["rendered"]
+    assert "root:" not in done.stdout.decode() and not (tmp_path / "made").exists()
+    environment = told["tried"].pop("environment")
+    assert "LLM" not in environment and "KEY" not in environment
+    assert {each.partition(":")[0] for each in told["tried"].values()} == {"refused"}, told["tried"]

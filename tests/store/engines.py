@@ -1,5 +1,6 @@
-"""Both engines under one fixture: ``url`` is a new, empty database in a file, or on a real PostgreSQL server. Redis
-has two: one server that is always there, and one for a test alone, to be killed.
+"""Both engines under one fixture: ``url`` is a new database without rows, in a file or on a real PostgreSQL server. Its
+tables are a copy's (`template`), except in the store's own tests, where it is empty. Redis has two: one server that is
+always there, and one for a test alone, to be killed.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from llmops.store.database import Database
 from tests.store.postgres import PostgresServer, binaries, postgres_server
 from tests.store.redis_server import RedisServer, binary, redis_server
 from tests.store.required import missing
+from tests.store.template import Template
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +45,11 @@ def redis_alone() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path, template: Template) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/llmops.db"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.fresh()
+    return server.migrated() if template.wanted else server.fresh()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import psycopg
 
+from llmops.store.database import Database
 from tests.serving import HOST, free_port
 
 USER = "postgres"
@@ -27,23 +28,42 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """``url`` leads to its first database, ``fresh`` makes another one; ``kill`` ends the server amid its work, and
-    ``start`` brings it back."""
+    """``url`` leads to its first database, ``fresh`` makes another one, ``migrated`` one with this version's tables;
+    ``kill`` ends the server amid its work, and ``start`` brings it back."""
 
     def __init__(self, port: int, start: Callable[[], None], kill: Callable[[], None]) -> None:
         self._port = port
         self.start = start
         self.kill = kill
+        self._template: str | None = None
 
     def url(self, name: str = USER) -> str:
         return f"postgresql://{USER}@{HOST}:{self._port}/{name}"
 
     def fresh(self) -> str:
         """The URL of a new, empty database."""
+        return self.url(self._create("template1"))
+
+    def migrated(self) -> str:
+        """The URL of a new database that is a copy of one that was migrated once: what the migrations make, its version
+        counters at random as theirs are."""
+        if self._template is None:
+            name = self._create("template1")
+            made = Database(self.url(name))
+            made.ensure()
+            made.close()
+            self._template = name
+        url = self.url(self._create(self._template))
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE versions SET version = 1 + floor(random() * 1000000000)")
+        return url
+
+    def _create(self, template: str) -> str:
         name = f"test_{uuid4().hex}"
+        statement = psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-        return self.url(name)
+            connection.execute(statement.format(psycopg.sql.Identifier(name), psycopg.sql.Identifier(template)))
+        return name
 
 
 @contextmanager

@@ -47,7 +47,13 @@ class Client:
 
     async def post(self, path: str, body: Any, key: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Send JSON; an `LLMOpsError` where there is no answer."""
-        raw = _encode(body)
+        return await self.send("POST", path, body, key, headers)
+
+    async def send(
+        self, method: str, path: str, body: Any, key: str, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The same by any method; a body of None is none."""
+        raw = _encode(body) if body is not None else b""
         fields = {
             "host": self._origin.host_header,
             "content-type": "application/json",
@@ -56,7 +62,7 @@ class Client:
             **(headers or {}),
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        request = f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + raw
+        request = f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + raw
         exchange = await self._transport.request(self._origin, request)
         try:
             answer = await exchange.body(_LIMIT_BYTES)

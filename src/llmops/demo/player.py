@@ -34,7 +34,13 @@ class Player:
     """Belongs to one event loop. ``apply`` puts the acts of the moment into force; ``keys`` are by tenant."""
 
     def __init__(
-        self, client: Client, clock: Clock, keys: Mapping[str, str], apply: Callable[[Sequence[Act]], None], seed: int
+        self,
+        client: Client,
+        clock: Clock,
+        keys: Mapping[str, str],
+        apply: Callable[[Sequence[Act]], None],
+        seed: int,
+        is_released: Callable[[], bool] = lambda: False,
     ) -> None:
         self.acts: list[Act] = []
         self.statuses: Counter[int] = Counter()
@@ -45,6 +51,7 @@ class Player:
         self._keys = keys
         self._apply = apply
         self._seed = seed
+        self._is_released = is_released
         self._visits: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._refused: set[str] = set()
@@ -58,6 +65,10 @@ class Player:
     @property
     def is_frowned_at(self) -> bool:
         return any(script.is_frowned_at(act.prompt_version) for act in self.acts)
+
+    @property
+    def is_released(self) -> bool:
+        return self._is_released()
 
     async def pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -13,8 +13,9 @@ from contextlib import suppress
 from .client import Client
 from .player import Player
 from .shape import Arrival
-from .stage import Stage
+from .stage import ADMIN, Stage
 from .time_lapse import LapseLoop
+from .workshop import TENANT, Workshop
 
 Progress = Callable[[float, Player], None]
 """Told some times a second: minutes played, and the player."""
@@ -49,17 +50,19 @@ class Show:
             on_ready()
             lapse.begin()
             client = Client(stage.port)
-            player = Player(client, lapse, stage.keys, stage.apply, self._seed)
+            workshop = Workshop(client, stage.keys[ADMIN], stage.keys[TENANT], self._minutes)
+            player = Player(client, lapse, stage.keys, stage.apply, self._seed, lambda: workshop.is_released)
             self.statuses = player.statuses
+            working = asyncio.get_running_loop().create_task(_without_end(workshop))
             playing = asyncio.get_running_loop().create_task(player.run(self._arrivals, self._minutes))
             watching = asyncio.get_running_loop().create_task(self._watch(player, progress, goes_on))
             leaving = asyncio.get_running_loop().create_task(_interrupted())
             try:
-                await asyncio.wait({serving, playing, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({serving, working, playing, watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 lapse.stop()
                 await player.leave()
-                for task in (playing, watching, leaving):
+                for task in (working, playing, watching, leaving):
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
@@ -77,6 +80,12 @@ class Show:
         while goes_on:
             progress(lapse.played_s / 60, player)
             await asyncio.sleep(_LOOK_S)
+
+
+async def _without_end(workshop: Workshop) -> None:
+    """Ends only where its work failed, and the show with it."""
+    await workshop.work()
+    await asyncio.Event().wait()
 
 
 async def _interrupted() -> None:

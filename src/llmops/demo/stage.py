@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..gateway.server import GatewayServer
 
 ADMIN = "admin"
-_CONFIG, _KEYS = "demo.yaml", "keys.json"
+_CONFIG, _KEYS, _EVALS = "demo.yaml", "keys.json", "evals"
 _HOST = "127.0.0.1"
 
 
@@ -79,6 +79,10 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write([])
         self._make_keys()
+        if not (self.folder / _EVALS).exists():
+            from .exam import examine
+
+            examine(load_settings(self.config, **self._values), self.folder / _EVALS)
 
     def apply(self, acts: Sequence[Act]) -> None:
         """Put these acts into the configuration, and have the gateway take it."""

@@ -13,6 +13,7 @@ from . import cast
 from .client import Answer
 from .shape import Arrival, answer_tokens, few_most, prompt_tokens
 from .spans import SpanTree
+from .workshop import BOT
 
 _MOST_STREAMED = 60
 """Words of a streamed answer: each is an event, and thousands of streams are played in a minute."""
@@ -30,6 +31,8 @@ class Voice(Protocol):
     async def post(self, path: str, body: Any, tenant: str, headers: Mapping[str, str]) -> Answer: ...
     @property
     def is_frowned_at(self) -> bool: ...
+    @property
+    def is_released(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ async def play(visitor: Visitor) -> None:
 async def _talk(visitor: Visitor) -> None:
     luck, arrival = visitor.luck, visitor.arrival
     session = f"chat-{visitor.number:05d}"
-    model = "assistant-mini" if luck.random() < 0.25 else visitor.tenant.model
+    usual = BOT if visitor.voice.is_released else visitor.tenant.model
+    model = "assistant-mini" if luck.random() < 0.25 else usual
     system = {"role": "system", "content": cast.text_of(min(arrival.prompt_tokens, 1500), visitor.number)}
     messages = [system]
     words, answer = arrival.answer_tokens, None

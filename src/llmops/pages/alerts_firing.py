@@ -1,4 +1,10 @@
-"""What fires, worst first, and what is about to: each with its value against its threshold, and a way to silence it."""
+"""What fires, worst first, and what is about to: each with its value against its threshold, and a way to silence it.
+
+What is critical is often a warning as well: a rule says one thing about one subject once, at its worst.
+"""
+
+from collections.abc import Iterable
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +19,7 @@ def show(view: View, rule: str) -> None:
     found = view.get("/api/alerts")
     if found is None:
         return
-    alerts = [each for each in found if of_tenant(each, view) and rule in ("", each["rule"])]
+    alerts = worst(each for each in found if of_tenant(each, view) and rule in ("", each["rule"]))
     loud = [each for each in alerts if each["state"] == "firing" and not each["silenced_by"]]
     quiet = [each for each in alerts if each["state"] == "firing" and each["silenced_by"]]
     coming = [each for each in alerts if each["state"] == "pending"]
@@ -30,6 +36,20 @@ def show(view: View, rule: str) -> None:
         _row(view, alert)
     if len(alerts) > _MOST:
         components.empty(f"{len(alerts) - _MOST} more are not shown", "All of them:", "llmops alerts list")
+
+
+def worst(alerts: Iterable[Alert]) -> list[Alert]:
+    """One of each rule and subject, in the order in which they come: the worst, with the other severities ``also``."""
+    kept: dict[tuple[object, ...], dict[str, Any]] = {}
+    for alert in alerts:
+        about = (alert["rule"], alert["state"], bool(alert["silenced_by"]), *sorted(alert["labels"].items()))
+        if about in kept:
+            first = kept[about]
+            first["also"].append(alert["severity"])
+            first["announced_to"] = [*dict.fromkeys([*first["announced_to"], *alert["announced_to"]])]
+        else:
+            kept[about] = {**alert, "also": []}
+    return list(kept.values())
 
 
 def _row(view: View, alert: Alert) -> None:
@@ -51,6 +71,7 @@ def _markup(view: View, alert: Alert) -> str:
     mood = mood_of(alert["severity"]) if alert["state"] == "firing" else "neutral"
     silenced = components.tag("neutral", "silenced") if alert["silenced_by"] else ""
     told = f"told {', '.join(alert['announced_to'])}" if alert["announced_to"] else "nobody is told"
+    told += f" \N{MIDDLE DOT} also {', '.join(alert['also'])}" if alert["also"] else ""
     labels = labels_of(alert["labels"])
     summary = alert["summary"] or labels
     return (

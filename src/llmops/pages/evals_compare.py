@@ -83,7 +83,7 @@ def _pick(runs: Mapping[str, Run]) -> tuple[str, str]:
 
     def named(run_id: str) -> str:
         run = runs.get(run_id)
-        told = f" · {words.plain(subject_of(run), 30)} · {commit_of(run['code_revision'])}" if run else ""
+        told = f" · {words.plain(subject_of(run), 30)} · {commit_of(run.get('code_revision'))}" if run else ""
         return f"{words.plain(run_id, 40)}{told}"
 
     first = address.select("Baseline", "first", options, first, format_func=named, width=300)

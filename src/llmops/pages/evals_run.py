@@ -71,7 +71,7 @@ def _about(view: View, run: Run) -> None:
         About("began", figures.moment(run["started_at_ms"] / 1000, view.zone)),
         About("repeats", str(run["repeats"])),
         About("seed", str(run.get("seed", 0))),
-        About("commit", commit_of(run["code_revision"]), title=run["code_revision"] or "no revision is known"),
+        About("commit", commit_of(run.get("code_revision")), title=run.get("code_revision") or "no revision is known"),
         About("scorers", ", ".join(run["scorers"])),
         *(About(name, str(value)) for name, value in run.get("labels", {}).items()),
     ]

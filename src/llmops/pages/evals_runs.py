@@ -107,7 +107,7 @@ def _row(view: View, run: Run, metrics: Sequence[str], axes: dict[str, tuple[flo
         Cell(f"{summary.get('failed', 0):,}", mood="bad" if summary.get("failed") else "neutral"),
         Cell(figures.money(cost), title=figures.exact_money(cost)),
         Cell(words.plain(subject_of(run), 40), title=subject_of(run)),
-        Cell(commit_of(run["code_revision"]), title=run["code_revision"] or "no revision is known"),
+        Cell(commit_of(run.get("code_revision")), title=run.get("code_revision") or "no revision is known"),
     ]
     if view.reader.tenant is None and not view.tenant:
         row.append(run["tenant"])

@@ -111,12 +111,12 @@ def _chart(
             "low": [_end(point, "low") for point in points],
             "high": [_end(point, "high") for point in points],
             "run": [words.plain(point["run_id"], 60) for point in points],
-            "commit": [commit_of(point["code_revision"]) for point in points],
+            "commit": [commit_of(point.get("code_revision")) for point in points],
             "shown": [value_of(metric, point["figure"]["mean"]) for point in points],
             "beyond": [baseline is not None and _is_beyond(metric, point, baseline, margin) for point in points],
         }
     )
-    labels = [words.plain(commit_of(point["code_revision"]), 9) for point in points]
+    labels = [words.plain(commit_of(point.get("code_revision")), 9) for point in points]
     axis = alt.Axis(labelExpr=f"{json.dumps(labels)}[datum.value] || ''", labelAngle=0, labelOverlap=True, ticks=False)
     form = {"binary": ".0%", "ratio": "~s"}.get(metric["scale"], "~g")
     base = alt.Chart(data).encode(
@@ -216,7 +216,7 @@ def _table(
             [
                 Cell(figures.moment(began_s, view.zone, now_s=view.now_s), title=figures.moment(began_s, view.zone)),
                 Cell(words.plain(point["run_id"], 40), to=here(view, run=point["run_id"], metric=metric["name"])),
-                Cell(commit_of(point["code_revision"]), title=point["code_revision"] or ""),
+                Cell(commit_of(point.get("code_revision")), title=point.get("code_revision") or ""),
                 Cell(point["dataset_version"][:8], title=point["dataset_version"]),
                 Cell(value_of(metric, figure["mean"]), title=title, beside=drawn),
                 gain_of(metric, _gain(metric, point, baseline) if baseline else None),

@@ -1,13 +1,14 @@
-"""Reliability: what is wrong, objectives and their error budgets, deployments and breakers, how failures went over
-time, and, for operators, the plumbing behind the calls.
+"""Reliability: what is wrong, objectives and how their error budgets went, deployments and breakers, how failures went
+over time, and, for operators, the plumbing behind the calls.
 
-Courses are those of ``/api/series``. What the gateway counts without keeping its course (attempts, sheds, what waits
-on disk) is shown as it stands now, since the start of its processes, and says so.
+Courses are those of ``/api/series`` and ``/api/slos/history``. What the gateway counts without keeping its course
+(attempts, sheds, what waits on disk) is shown as it stands now, since the start of its processes, and says so.
 """
 
 from ..viewing import components, gauges
 from ..viewing.components import Trouble
 from ..viewing.view import View
+from .reliability_budgets import budgets, expect_budgets
 from .reliability_courses import courses
 from .reliability_deployments import deployments
 from .reliability_errors import errors
@@ -18,9 +19,15 @@ from .reliability_plumbing import plumbing
 def render(view: View) -> None:
     gauges.put_on()
     view.title("Reliability", f"Promises, deployments and failures in {view.window.said(view.zone)}")
+    for path in ("/api/overview", "/api/series"):
+        view.expect(path, **view.params)
+    for path in ("/api/slos", "/api/deployments"):
+        view.expect(path)
+    expect_budgets(view)
     if view.reader.tenant is None:
         view.live(lambda: _problems(view))
     view.live(lambda: objectives(view))
+    view.live(lambda: budgets(view))
     view.live(lambda: deployments(view))
     view.live(lambda: courses(view))
     view.live(lambda: errors(view))

@@ -42,7 +42,7 @@ def courses(view: View) -> None:
         return
     lines = series.value["series"]
     points = lines[0]["points"] if lines else []
-    with st.grid(min_column_width=_CHART_PX, gap="medium"):
+    with st.grid(2, min_column_width=_CHART_PX, gap="medium"):
         _rescued(view, points, series.value["step_s"])
         _refused(view, points, series.value["step_s"])
 

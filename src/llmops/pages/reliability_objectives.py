@@ -1,13 +1,14 @@
 """Objectives (SLOs): how much of each error budget is left, and how fast it burns in every window.
 
 A window's rate is coloured by the rules whose long or short window it is: both have to be above before anybody is told.
-Where a rule's long window has too few events to mean anything, that is said. The course of a burn is not stored; what
-is seen here is the present.
+Where a rule's long window has too few events to mean anything, that is said. What is seen here is the present; its
+course is `reliability_budgets`'.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..name_pattern import name_matcher
 from ..viewing import address, components, figures
 from ..viewing.components import Mood
 from ..viewing.gauges import Gauge, Step, gauges
@@ -48,7 +49,10 @@ def objectives(view: View) -> None:
 
 
 def _is_about(row: Standing, tenant: str) -> bool:
-    return tenant in (row["group"].get("tenant", tenant), row["where"].get("tenant"))
+    of = row["group"].get("tenant")
+    if of is not None:
+        return bool(of == tenant)
+    return name_matcher(row["where"].get("tenant", "*")).fullmatch(tenant) is not None
 
 
 def _gauge(row: Standing) -> Gauge:

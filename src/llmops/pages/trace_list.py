@@ -1,7 +1,7 @@
 """The list of traces: a field of dots, the rows, and its pages, which stay where they are while new traces come in.
 
 A page is named in the address by the cursor that the one before gave, so what is on it does not move. The way back is
-known to this browser tab only; after a reload it leads to the newest.
+`way_back`'s: a reader who comes by somebody else's link goes back to the first page.
 """
 
 import math
@@ -13,11 +13,12 @@ import streamlit as st
 from ..viewing import address, components, figures, tracing, words
 from ..viewing.components import Cell, link
 from ..viewing.view import View
+from ..viewing.way_back import WAY_BACK
 from . import trace_filters
 from .trace_filters import Asked
 
 _LIMIT = 50
-_BACK, _ASKED = "llmops-traces-back", "llmops-traces-asked"
+_ASKED = "llmops-traces-asked"
 Item = Mapping[str, Any]
 
 
@@ -36,8 +37,8 @@ def traces(view: View, asked: Asked) -> None:
         _nothing(asked, found)
     else:
         _field(view, items)
-        _table(view, items)
-    _pages(found, cursor, len(items))
+        _table(view, items, asked.order)
+    _pages(view, found, cursor, len(items))
 
 
 def _cursor(view: View, asked: Asked) -> str:
@@ -47,7 +48,6 @@ def _cursor(view: View, asked: Asked) -> str:
     st.session_state[_ASKED] = question
     if before is not None and before != question:
         address.write("at", None)
-        st.session_state[_BACK] = []
     return address.read("at")
 
 
@@ -88,21 +88,23 @@ def _field(view: View, items: Sequence[Item]) -> None:
     )
 
 
-def _table(view: View, items: Sequence[Item]) -> None:
+def _table(view: View, items: Sequence[Item], order: str) -> None:
     lengths = [math.log10(max(item["duration_us"], 1)) for item in items]
     is_of_all = view.reader.tenant is None and not view.tenant
-    columns = ["when", "trace", "state", "latency", "cost", "tokens", "calls", "spans", "model", "user", "session"]
-    columns += ["tenant"] if is_of_all else []
+    by_call = order == "dearest"  # the order is that of calls, so their cost is shown beside the whole trace's
+    columns = ["when", "trace", "state", "latency", *(["dearest call"] if by_call else []), "cost", "tokens", "calls"]
+    columns += ["spans", "model", "user", "session", *(["tenant"] if is_of_all else [])]
     low, wide = min(lengths), max(max(lengths) - min(lengths), 0.3)
     rows = [
-        _row(view, item, 0.05 + 0.95 * (length - low) / wide, is_of_all)
+        _row(view, item, 0.05 + 0.95 * (length - low) / wide, is_of_all, by_call)
         for item, length in zip(items, lengths, strict=True)
     ]
     components.heading("Traces", "each leads to its waterfall; bars of latency grow tenfold by tenfold, as above")
-    components.table(columns, rows, numbers=("latency", "cost", "tokens", "calls", "spans"), caption="Traces")
+    numbers = ("latency", "dearest call", "cost", "tokens", "calls", "spans")
+    components.table(columns, rows, numbers=numbers, caption="Traces")
 
 
-def _row(view: View, item: Item, share: float, is_of_all: bool) -> list[Cell | str]:
+def _row(view: View, item: Item, share: float, is_of_all: bool, by_call: bool) -> list[Cell | str]:
     started_s = item["started_us"] / 1e6
     failed = _failed(item)
     tokens = item["input_tokens"] + item["output_tokens"]
@@ -115,7 +117,8 @@ def _row(view: View, item: Item, share: float, is_of_all: bool) -> list[Cell | s
         Cell(words.plain(item["name"] or item["trace_id"][:8], 48), title=item["trace_id"]),
         Cell(words.plain(state_of(item), 28), mood="bad" if failed else "good"),
         Cell(figures.milliseconds(item["duration_us"] / 1000), share=share),
-        Cell(figures.money(item["cost_nanousd"]), title=figures.exact_money(item["cost_nanousd"])),
+        *([_cost(item["ranked_nanousd"])] if by_call else []),
+        _cost(item["cost_nanousd"]),
         Cell(figures.count(tokens), title=f"{item['input_tokens']:,} in, {item['output_tokens']:,} out"),
         f"{item['calls']:,}",
         f"{item['spans']:,}" if item["spans"] else figures.NOTHING,
@@ -124,6 +127,10 @@ def _row(view: View, item: Item, share: float, is_of_all: bool) -> list[Cell | s
         _narrowed("session", item["session"]),
     ]
     return [*row, item["tenant"] or ""] if is_of_all else row
+
+
+def _cost(nanousd: int | None) -> Cell:
+    return Cell(figures.money(nanousd), title=figures.exact_money(nanousd))
 
 
 def state_of(item: Item) -> str:
@@ -149,21 +156,24 @@ def _narrowed(name: str, value: str | None) -> Cell | str:
     return Cell(words.plain(value, 32), to=link("traces", **{**trace_filters.without(name), name: value}), title=value)
 
 
-def _pages(found: Item, cursor: str, count: int) -> None:
-    back: list[str] = st.session_state.setdefault(_BACK, [])
+def _pages(view: View, found: Item, cursor: str, count: int) -> None:
+    further, reader = found["cursor"], view.key() or ""
+    if further:
+        WAY_BACK.note(reader, further, cursor)
+    before = WAY_BACK.before(reader, cursor)
 
     def older() -> None:
-        back.append(cursor)
-        address.write("at", found["cursor"])
+        address.write("at", further)
 
     def newer() -> None:
-        address.write("at", back.pop() if back else None)
+        address.write("at", before)
 
-    if not cursor and not found["cursor"]:
+    if not cursor and not further:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("← Newer" if back else "← First page", on_click=newer, disabled=not cursor, key="traces-newer")
-        st.button("Older →", on_click=older, disabled=not found["cursor"], key="traces-older")
+        name = "← First page" if cursor and before is None else "← Newer"
+        st.button(name, on_click=newer, disabled=not cursor, key="traces-newer")
+        st.button("Older →", on_click=older, disabled=not further, key="traces-older")
         notes = [f"{count:,} on this page"]
         notes += [] if found["is_full"] else ["a part was looked through, older ones may match"]
         notes += ["more texts match than were looked at"] if found["texts_cut"] else []

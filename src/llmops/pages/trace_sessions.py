@@ -8,6 +8,7 @@ import streamlit as st
 from ..viewing import address, components, figures, tracing, words
 from ..viewing.components import Cell, link
 from ..viewing.view import View
+from ..viewing.way_back import WAY_BACK
 from . import trace_filters
 from .trace_list import state_of
 from .trace_messages import latest, messages_of
@@ -15,7 +16,6 @@ from .trace_messages import latest, messages_of
 _LIMIT = 50
 _TURNS = 15
 _SPANS = 60
-_BACK = "llmops-talk-back"
 Item = Mapping[str, Any]
 
 
@@ -40,7 +40,7 @@ def sessions(view: View) -> None:
             numbers=("lasted", "calls", "traces", "failed", "tokens", "cost"),
             caption="Sessions",
         )
-    _older(found["cursor"], cursor, _BACK, "sessions")
+    _older(view, found["cursor"], cursor, "sessions")
 
 
 def conversation(view: View, session: str) -> None:
@@ -64,7 +64,7 @@ def conversation(view: View, session: str) -> None:
             "traces: {capture: {share: 0.1}}",
         )
     st.html("".join(_turn(view, turn, messages) for turn, messages in zip(turns, said, strict=True)))
-    _older(found["cursor"], cursor, _BACK, "turns")
+    _older(view, found["cursor"], cursor, "turns")
 
 
 def _session(view: View, item: Item) -> list[Cell | str]:
@@ -124,17 +124,20 @@ def _turn(view: View, turn: Item, messages: Sequence[tracing.Said]) -> str:
     )
 
 
-def _older(further: str | None, cursor: str, kept: str, what: str) -> None:
-    back: list[str] = st.session_state.setdefault(kept, [])
+def _older(view: View, further: str | None, cursor: str, what: str) -> None:
+    reader = view.key() or ""
+    if further:
+        WAY_BACK.note(reader, further, cursor)
+    before = WAY_BACK.before(reader, cursor)
 
     def older() -> None:
-        back.append(cursor)
         address.write("at", further)
 
     def newer() -> None:
-        address.write("at", back.pop() if back else None)
+        address.write("at", before)
 
     if cursor or further:
         with st.container(horizontal=True, gap="small"):
-            st.button("← Newer", on_click=newer, disabled=not cursor, key=f"{what}-newer")
+            name = "← First page" if cursor and before is None else "← Newer"
+            st.button(name, on_click=newer, disabled=not cursor, key=f"{what}-newer")
             st.button("Older →", on_click=older, disabled=not further, key=f"{what}-older")

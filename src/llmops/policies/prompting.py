@@ -5,26 +5,27 @@ not is read once. ``call.prompt_version`` becomes ``name@number``, and the reply
 what was asked for where a fallback had to do.
 """
 
-import asyncio
 from collections.abc import Awaitable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..dialects.dialect import ClientDialect
 from ..errors import InvalidRequest
 from ..prompts.hot import Hot
 from ..prompts.placing import place
 from ..prompts.prompt import Selector, checked_name, selector_of
-from ..prompts.render import Caps
+from ..prompts.render import Caps, Rendered
 from ..types import Call, Handler, Operation, Policy, PromptWish, Reply
 
 HEADER = b"x-llmops-prompt"
 
 
 class Prompts(Protocol):
-    """Finds versions ready to be rendered: at once (None: not at once), or by reading them."""
+    """Finds versions ready to be rendered: at once (None: not at once), or by reading them; renders those that take a
+    while."""
 
     def find(self, tenant: str, name: str, selector: Selector, fallback: Selector | None) -> Hot | None: ...
     async def read(self, tenant: str, name: str, selector: Selector, fallback: Selector | None) -> Hot: ...
+    async def render_slowly(self, tenant: str, hot: Hot, variables: Mapping[str, Any], caps: Caps) -> Rendered: ...
 
 
 def prompting(
@@ -56,12 +57,13 @@ def prompting(
             rendered = (
                 hot.compiled.render(wish.variables, caps)
                 if hot.compiled.is_quick
-                else await asyncio.to_thread(hot.compiled.render, wish.variables, caps)
+                else await prompts.render_slowly(call.tenant, hot, wish.variables, caps)
             )
             body = place(call.operation, call.body, rendered, config)
             view = dialects[call.operation].view(body)
             view.user = call.view.user  # which a header or a token may have said
             call.body, call.view, call.prompt_version = body, view, hot.version.shown
+            call.named_prompt = hot.version.shown
             reply = await handle(call)
             reply.headers = [*reply.headers, (HEADER, told(hot))]
             return reply

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from ..errors import InvalidRequest
+from ..errors import Conflict, InvalidRequest, NotFound
 from ..store.database import Database
 from .composition import resolve
 from .prompt import (
@@ -99,9 +99,11 @@ class PromptDirectory(Generic[Who]):
         labels: Sequence[str] = (),
         tags: Sequence[str] | None = None,
         parent: int | None = None,
+        believed: Mapping[str, int | None] | None = None,
         reason: str | None = None,
     ) -> tuple[Version, bool]:
-        """The newest version with this content, with these labels moved to it, and whether it is new."""
+        """The newest version with this content, with these labels moved to it, and whether it is new. With
+        ``believed``, where each label is (None: nowhere), `Conflict` for one that is elsewhere by then."""
         if len(comment) > MAX_COMMENT_CHARS:
             raise InvalidRequest(f"{len(comment):,} characters of comment; at most {MAX_COMMENT_CHARS:,} are kept")
         if tags is not None and (len(tags) > _MAX_TAGS or any(len(each) > 100 for each in tags)):
@@ -109,6 +111,8 @@ class PromptDirectory(Generic[Who]):
         for label in labels:
             checked_label(label)
         resolved, pins, _ = self.checked(tenant, name, content)
+        if believed is not None:  # before anything is written; the moves are compared again
+            self._check_whereabouts(tenant, name, {each: believed.get(each) for each in labels if each != LATEST})
         version, is_new = self.repository.publish(
             tenant,
             name,
@@ -126,8 +130,27 @@ class PromptDirectory(Generic[Who]):
             self._note(who, "prompt.publish", name, tenant=_seen_by(tenant), after=after, reason=reason)
         for label in labels:
             if label != LATEST:
-                self.label(who, tenant, name, label, Selector(version.number), author=author, reason=reason)
+                expected = Anywhere if believed is None else believed.get(label)
+                self.label(
+                    who, tenant, name, label, Selector(version.number), author=author, expected=expected, reason=reason
+                )
         return self.repository.version(tenant, name, Selector(version.number)), is_new
+
+    def whereabouts(self, tenant: str, name: str) -> dict[str, int | None]:
+        """Where labels are; empty for a prompt that is not there."""
+        try:
+            return {each.label: each.number for each in self.repository.labels(tenant, name)}
+        except NotFound:
+            return {}
+
+    def _check_whereabouts(self, tenant: str, name: str, believed: Mapping[str, int | None]) -> None:
+        now = self.whereabouts(tenant, name)
+        for label, number in believed.items():
+            if now.get(label) != number:
+                is_at, not_at = (f"at version {each}" if each else "nowhere" for each in (now.get(label), number))
+                raise Conflict(
+                    f"the label {label!r} of {name} is {is_at}, not {not_at}: look at it and try again", param="labels"
+                )
 
     def label(
         self,

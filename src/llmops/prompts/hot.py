@@ -19,9 +19,10 @@ from ..errors import LLMOpsError, NotFound, StoreUnavailable
 from ..store.database import Database
 from ..store.follower import Follower
 from .prompt import LATEST, SHARED, Selector, Version
-from .render import Compiled, Sandbox
+from .render import DEFAULT_CAPS, Caps, Compiled, Rendered, Sandbox
 from .repository.following import Known, PromptFollowing
 from .repository.rows import missing
+from .turns import Turns
 
 _NOTHING = -1
 _LEAP = 2**32
@@ -67,6 +68,7 @@ class HotPrompts:
         self._turn = asyncio.Lock()
         self._reading: dict[tuple[int, int], asyncio.Task[Hot | None]] = {}
         self._places = asyncio.Semaphore(_READS_AT_ONCE)
+        self._turns = Turns()
         self._follower = Follower("prompts", self.refresh, period_s=period_s)
         self._is_followed = False
 
@@ -125,9 +127,16 @@ class HotPrompts:
         rendered = (
             hot.compiled.render(variables)
             if hot.compiled.is_quick
-            else await asyncio.to_thread(hot.compiled.render, variables)
+            else await self.render_slowly(tenant, hot, variables)
         )
         return rendered.messages if rendered.text is None else [{"role": "system", "content": rendered.text}]
+
+    async def render_slowly(
+        self, tenant: str, hot: Hot, variables: Mapping[str, Any], caps: Caps = DEFAULT_CAPS
+    ) -> Rendered:
+        """One that is not quick, in a thread, when it is the tenant's turn; `Overloaded` where that takes too long."""
+        async with self._turns.take(tenant):
+            return await asyncio.to_thread(hot.compiled.render, variables, caps)
 
     def _has_read(self, key: tuple[int, int], done: "asyncio.Task[Hot | None]") -> None:
         self._reading.pop(key, None)

@@ -1,15 +1,15 @@
-"""The process that Jinja templates run in: a script, with no environment, no working files and little memory.
+"""The process that Jinja templates run in: a script, with no environment, no files and little memory.
 
 It reads frames (four bytes of length, then JSON) and answers each with one: ``check`` gives the variables of templates,
-``render`` their texts. Three fences stand around a hostile template: Jinja's immutable sandbox, the limits that this
-process sets on itself before it reads anything, and its parent, which ends it when an answer takes too long. What is
-not covered: a defect in the interpreter that breaks out of all of Python; the process can still read files that its
-user can, so nobody's templates but those of people who may publish prompts should come here.
+``render`` their texts. Three fences stand around a hostile template: Jinja's immutable sandbox, what this process gives
+up before it reads anything (files, sockets, processes, and root where it has it), and its parent, which ends it when an
+answer takes too long. What is not covered: a defect in the interpreter that calls the kernel past Python.
 
 It stands alone: nothing of the package around it is imported, so that it starts quickly and holds no secrets.
 """
 
 import json
+import os
 import resource
 import sys
 from typing import Any, BinaryIO
@@ -21,13 +21,16 @@ _MEMORY_BYTES = 512_000_000
 _CPU_S = 3
 _MAX_ERROR_CHARS = 300
 _MAX_COMPILED = 200
+_NOBODY = 65534
+_FIRST_INHERITED, _MOST_INHERITED = 3, 65_536
 _UNWANTED_GLOBALS = ("lipsum", "cycler", "joiner")
 _UNWANTED_FILTERS = ("random", "pprint")
 
 
 def main() -> None:
-    _confine()
     worker = _Worker()
+    worker.warm()
+    confine()
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     _write(sink, {"ready": True})
     while (asked := _read(source)) is not None:
@@ -37,12 +40,24 @@ def main() -> None:
         _write(sink, worker.answer(asked))
 
 
-def _confine() -> None:
+def confine() -> None:
+    """Give up for good what rendering does not need. Without a new descriptor nothing can be opened, connected or
+    loaded, so all that is imported has to be by now; root could take its limits back, and so is given up as well."""
+    os.chdir("/")
+    os.closerange(_FIRST_INHERITED, _MOST_INHERITED)
+    if os.geteuid() == 0:
+        try:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+        except OSError:  # a container that may not either: then there is little that this root may do
+            pass
     for what, limit in (
         (resource.RLIMIT_AS, _MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 0),
     ):
         _, hard = resource.getrlimit(what)
         most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
@@ -59,6 +74,14 @@ class _Worker:
         for name in _UNWANTED_FILTERS:
             self._sandbox.filters.pop(name, None)
         self._compiled: dict[str, Any] = {}
+
+    def warm(self) -> None:
+        """Have everything imported that Jinja and Python would import in the middle of a template."""
+        everything = "{{ 'a b'|wordwrap(1) }}{{ 'a'|urlize }}{{ [1]|tojson }}{{ '<'|striptags }}{{ 1|filesizeformat }}"
+        for text in (everything, "{{ missing }}", "{% if %}", "{{ ''.__class__.x }}", "{{ 1/0 }}", "{{ '%d' % '' }}"):
+            for op in ("check", "render"):
+                self.answer({"op": op, "texts": [text], "values": {}, "max_chars": 1000})
+        self._compiled.clear()
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:

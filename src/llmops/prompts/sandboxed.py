@@ -34,7 +34,7 @@ class _Late(Exception):
 class JinjaRenderer:
     """Up to ``workers`` processes, started when they are needed. Safe to share between threads."""
 
-    def __init__(self, *, workers: int = 2, limit_s: float = 1.0) -> None:
+    def __init__(self, *, workers: int = 3, limit_s: float = 1.0) -> None:
         self._limit_s = limit_s
         self._places = threading.BoundedSemaphore(workers)
         self._idle: list[_Process] = []

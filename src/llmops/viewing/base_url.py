@@ -1,11 +1,13 @@
-"""Tells the browser where this server begins, so that it need not find out.
+"""Tells the browser where this server begins, so that it need not find out, and how links of ours turn the page.
 
 A deep link such as ``/traces`` is served the same page as ``/``, whose script would try ``/traces/_stcore/…`` first:
-two requests in vain and two errors in the console of every such visit. The page says it before its script runs.
+two requests in vain and two errors in the console of every such visit. The page says it before its script runs. So
+does `in_app.js`, without which a link within the dashboard would load all of it anew.
 """
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -21,7 +23,9 @@ class BaseUrl:
     def __init__(self, app: Application, path: str = "") -> None:
         self._app = app
         begin = f"/{path.strip('/')}".rstrip("/")
-        self._script = f"<script>window.__streamlit={{BACKEND_BASE_URL:location.origin+{json.dumps(begin)}}}</script>"
+        turns = Path(__file__).with_name("in_app.js").read_text(encoding="utf-8")
+        known = f"window.__streamlit={{BACKEND_BASE_URL:location.origin+{json.dumps(begin)}}};"
+        self._script = f"<script>{known}\n{turns}</script>"
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":

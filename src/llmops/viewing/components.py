@@ -16,6 +16,8 @@ from .change import Change
 Mood = Literal["good", "bad", "warn", "neutral"]
 _SIGNS: dict[str, str] = {"good": "✓", "bad": "✕", "warn": "!", "neutral": "·"}
 _WIDE, _HIGH = 120, 32
+FIRST_PAGE = "overview"
+"""It stands at ``/``."""
 
 
 class Card(NamedTuple):
@@ -54,7 +56,7 @@ class Trouble(NamedTuple):
 def link(page: str, **params: object) -> str:
     """The address of a page: ``link("traces", trace="…")``. Nothing else leads anywhere."""
     given = {name: str(value) for name, value in params.items() if value not in (None, "")}
-    return f"/{quote(page)}" + (f"?{urlencode(given)}" if given else "")
+    return f"/{quote(page) if page != FIRST_PAGE else ''}" + (f"?{urlencode(given)}" if given else "")
 
 
 def heading(title: str, note: str = "") -> None:

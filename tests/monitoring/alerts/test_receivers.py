@@ -23,7 +23,7 @@ from llmops.monitoring.alerts.receivers.webhook import Webhook
 from tests.monitoring.alerts.mail_server import MailServer
 from tests.monitoring.alerts.stand import HttpReceiver
 from tests.providers.test_tls import certificate, server_context
-from tests.serving import llmops
+from tests.serving import llmops_process
 
 NOW_S = 1_700_000_000.0
 HOSTILE = "<!channel> <http://evil|log in>\r\nBcc: all@example.com & more"
@@ -126,11 +126,15 @@ async def test_the_shell_sends_a_test_by_mail_with_tls_and_a_password(tmp_path: 
         env = {"MAIL_USER": "gw", "MAIL_PASSWORD": "pa55"}
         arguments = ("alerts", "test", "--config", "llmops.yaml")
         asked = await asyncio.to_thread(
-            llmops, *arguments, "mail", folder=tmp_path, env={**env, "SSL_CERT_FILE": str(tmp_path / "cert.pem")}
+            llmops_process,
+            *arguments,
+            "mail",
+            folder=tmp_path,
+            env={**env, "SSL_CERT_FILE": str(tmp_path / "cert.pem")},
         )
         assert asked.returncode == 0, asked.stderr
         assert server.mails[0][1]["Subject"] == "[TEST FIRING:1] test" and server.was_encrypted == [True]
-        stranger = await asyncio.to_thread(llmops, *arguments, "--json", folder=tmp_path, env=env)
+        stranger = await asyncio.to_thread(llmops_process, *arguments, "--json", folder=tmp_path, env=env)
         assert stranger.returncode == 1
         results = {each["receiver"]: each["error"] for each in msgspec.json.decode(stranger.stdout)}
         assert results == {

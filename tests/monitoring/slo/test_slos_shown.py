@@ -13,7 +13,7 @@ from llmops.config import load_settings
 from llmops.errors import ConfigError
 from llmops.settings import Settings
 from tests.fakes.gateway import CHAT, Gateway
-from tests.serving import llmops
+from tests.serving import llmops_process
 from tests.telemetry.test_metrics import samples
 
 FAILING = {"broken": [{"provider": "mock", "mock": {"error_rate": 1.0}}]}
@@ -118,13 +118,15 @@ async def test_the_shell_shows_them_and_says_by_its_status_that_one_burns(
     config = tmp_path / "gateway.yaml"
     given = {"log": {"dir": str(log_dir)}, "database": {"url": f"sqlite:///{tmp_path / 'llmops.db'}"}}
     config.write_text(yaml.safe_dump({**given, "slos": [UP, SPEND]}))
-    told = await asyncio.to_thread(llmops, "slo", "status", "--config", str(config), "--json", folder=tmp_path)
+    told = await asyncio.to_thread(llmops_process, "slo", "status", "--config", str(config), "--json", folder=tmp_path)
     assert told.returncode == 1, told.stderr
     assert {each["state"] for each in json.loads(told.stdout)} == {"page", "ok"}
-    shown = await asyncio.to_thread(llmops, "slo", "status", "--config", str(config), folder=tmp_path)
+    shown = await asyncio.to_thread(llmops_process, "slo", "status", "--config", str(config), folder=tmp_path)
     assert "broken" in shown.stdout and "page" in shown.stdout and "$100.00" in shown.stdout
     config.write_text(yaml.safe_dump({**given, "slos": [SPEND]}))
-    assert (await asyncio.to_thread(llmops, "slo", "status", "--config", str(config), folder=tmp_path)).returncode == 0
+    assert (
+        await asyncio.to_thread(llmops_process, "slo", "status", "--config", str(config), folder=tmp_path)
+    ).returncode == 0
 
 
 async def test_a_reload_changes_objectives(settings: Callable[..., Settings]) -> None:

@@ -5,7 +5,7 @@ inside a bucket (9 % wide) counts part of that bucket; the counters that Prometh
 not in the rollups: whoever keeps them says how many there were (`Scores`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ...name_pattern import name_matcher
@@ -44,30 +44,40 @@ class RollupCounts:
         if objective.kind == "quality" and objective.score != JSON_VALID:
             return self._scores.events(objective, since_s, until_s) if self._scores is not None else {}
         found: dict[Group, Events] = {}
-        for view, sign in self._views(objective, since_s, until_s):
+        for view, sign in views(objective, lambda: self.tenants(since_s, until_s)):
             for alike, sums in self._sums(view, since_s, until_s).items():
-                group = _group_of(objective, alike)
-                if group is not None:
-                    events = _events(objective, alike, sums)
-                    found[group] = found.get(group, Events()) + (events if sign > 0 else _minus(events))
+                add(found, objective, alike, sums, sign)
         return {group: events for group, events in found.items() if events != Events()}
 
-    def _views(self, objective: Objective, since_s: int, until_s: int) -> Iterable[tuple[int, int]]:
-        """Which views together hold the objective's calls, no call twice. Our own probes are taken out."""
-        tenant = objective.where.get("tenant")
-        if tenant is None and "tenant" not in objective.per:
-            return [(EVERYTHING, 1), (view_of(OWN_TENANT), -1)]
-        if {*objective.where, *objective.per} == {"tenant"}:
-            return [(TENANTS, 1)]
-        known = sorted({each.tenant for each in self._sums(TENANTS, since_s, until_s) if each.tenant is not None})
-        fits = name_matcher(tenant or "*").fullmatch
-        return [(view_of(each), 1) for each in known if fits(each)]
+    def tenants(self, since_s: int, until_s: int) -> list[str]:
+        """Who made calls in that time."""
+        return sorted({each.tenant for each in self._sums(TENANTS, since_s, until_s) if each.tenant is not None})
 
     def _sums(self, view: int, since_s: int, until_s: int) -> Mapping[Alike, Sums]:
         key = (view, since_s, until_s)
         if key not in self._read:
             self._read[key] = self._rollups.sums(view, since_s, until_s)
         return self._read[key]
+
+
+def views(objective: Objective, tenants: Callable[[], Sequence[str]]) -> Sequence[tuple[int, int]]:
+    """Which views together hold the objective's calls, no call twice, each with its sign. Our own probes are taken
+    out."""
+    tenant = objective.where.get("tenant")
+    if tenant is None and "tenant" not in objective.per:
+        return [(EVERYTHING, 1), (view_of(OWN_TENANT), -1)]
+    if {*objective.where, *objective.per} == {"tenant"}:
+        return [(TENANTS, 1)]
+    fits = name_matcher(tenant or "*").fullmatch
+    return [(view_of(each), 1) for each in tenants() if fits(each)]
+
+
+def add(found: dict[Group, Events], objective: Objective, alike: Alike, sums: Sums, sign: int) -> None:
+    """Add the events of calls that are alike to those of their group, where the objective is about them."""
+    group = _group_of(objective, alike)
+    if group is not None:
+        events = _events(objective, alike, sums)
+        found[group] = found.get(group, Events()) + (events if sign > 0 else minus(events))
 
 
 def _group_of(objective: Objective, alike: Alike) -> Group | None:
@@ -106,5 +116,5 @@ def _events(objective: Objective, alike: Alike, sums: Sums) -> Events:
     return Events(good=good, bad=judged - good)
 
 
-def _minus(events: Events) -> Events:
+def minus(events: Events) -> Events:
     return Events(good=-events.good, bad=-events.bad, cost_nanousd=-events.cost_nanousd)

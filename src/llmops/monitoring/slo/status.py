@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from ...name_pattern import name_matcher
 from ...telemetry.objectives import DIMENSIONS, Group, Objective
 from .budget import Budget, budget_of
 from .burn import BURN_ALERTS, WINDOWS_S, BurnAlert, Events, burn_rate, firing
@@ -84,6 +85,14 @@ def _standing(objective: Objective, group: Group, events: Events, windows: Mappi
 def is_visible(objective: Objective, group: Group, tenant: str | None) -> bool:
     """Whether a tenant may see it: what is about its own calls and nobody else's. None is an operator."""
     return tenant is None or tenant in (group[DIMENSIONS.index("tenant")], objective.where.get("tenant"))
+
+
+def is_about(objective: Objective, group: Group, tenant: str | None) -> bool:
+    """Whether a view that is narrowed to a tenant shows it: it is about that tenant, or about everybody."""
+    of = group[DIMENSIONS.index("tenant")]
+    if tenant is None or of:
+        return tenant in (None, of)
+    return name_matcher(objective.where.get("tenant", "*")).fullmatch(tenant) is not None
 
 
 def shown(standing: Standing) -> dict[str, Any]:
