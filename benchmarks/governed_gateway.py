@@ -105,6 +105,9 @@ class Governed:
             **self._more,
         }
 
+    def prepare(self, config: Path) -> None:
+        """What else has to be in the database before it starts."""
+
     def _start(self, folder: Path, port: int, upstream_port: int) -> Launch:
         own = folder / self.name
         own.mkdir()
@@ -112,6 +115,7 @@ class Governed:
         self._config.write_text(json.dumps(self.settings(own, upstream_port)))  # JSON is YAML
         if self._keyed:
             self._admin_key = make_keys(self._config)
+        self.prepare(self._config)
         words = shlex.split(gateway_command().replace("{port}", str(port)))
         return Launch(words, env=self._environment(), ready_path="/ready")
 
