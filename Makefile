@@ -9,7 +9,7 @@ RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test pictures soak soak-azure faults lint format types eval gate bench-gate log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals bench-dashboard test-ray bench-setup conformance docs interop-setup lock clean
+.PHONY: help serve demo test pictures soak soak-azure faults lint format types eval gate bench-gate log-check bench bench-cache bench-keys bench-governed bench-faults bench-resilience bench-overload bench-semantic bench-traces bench-tracing bench-trace-reads bench-overview bench-evals bench-dashboard bench-canary bench-rollouts bench-prompts test-ray bench-setup conformance docs interop-setup lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,16 @@ bench-overview: $(DEV) ## measure the overview with a million calls and ten time
 
 bench-dashboard: $(DEV) ## measure the dashboard's pages in a browser with a million calls (ARGS="--database URL --times 10")
 	$(BIN)/python -m benchmarks.dashboard $(ARGS)
+
+bench-canary: $(DEV) ## measure what a running canary costs the pipeline (ARGS="--rounds 3")
+	$(BIN)/python -m benchmarks.canary $(ARGS)
+
+bench-rollouts: $(DEV) ## simulate canaries and experiments that decide by themselves
+	$(BIN)/python -m benchmarks.rollouts
+	$(BIN)/python -m benchmarks.best_arm
+
+bench-prompts: $(DEV) ## measure 10,000 prompts of 100 versions, and rendering (ARGS="postgresql://…")
+	$(BIN)/python -m benchmarks.prompts $(ARGS)
 
 bench-evals: $(DEV) ## measure the eval engine beside its peers (BENCH_INSPECT_VENV=… BENCH_PROMPTFOO=…)
 	$(BIN)/python -m benchmarks.evals $(ARGS)

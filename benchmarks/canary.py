@@ -67,9 +67,8 @@ class Canary(Governed):
                 "settle": "1s",
                 "guards": [{"metric": "error", "margin": 0.05}, {"metric": "latency", "margin": 0.2}],
             }
-            open_rollouts(identity.database, clock, releases).start(
-                read_plan(plan), None, by="benchmark", reason="a benchmark"
-            )
+            rollouts = open_rollouts(identity.database, clock, releases)
+            rollouts.start(read_plan(plan), None, by="benchmark", reason="a benchmark")
         finally:
             identity.close()
 
@@ -130,7 +129,7 @@ def _prove(lab: Lab, gateway: Governed, contestant: Contestant, results: Results
     """Both arms had calls, and the rollout has counted them: the table "footprint" of the results."""
     try:
         with awake(contestant.process):
-            found = gateway.asked("rollout", "status")
+            found = gateway.asked("rollout", "list")
     except ReconcileFailed as exc:
         lab.remark(str(exc))
         return
