@@ -21,7 +21,9 @@ demo: $(RUN) ## play an hour of traffic within a minute and look at it (ARGS="--
 	@exec $(BIN)/llmops demo $(ARGS)
 
 test: $(DEV) ## run the tests (ARGS="tests/cli -k reload")
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS) || { [ $$? = 1 ] && \
+	  echo "once more, one by one: what failed beside others" && \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
 test-ray: $(DEV) ## run evals on a real local Ray cluster, in an environment of its own
 	@test -x .venv-ray/bin/python || $(PYTHON) -m venv .venv-ray
@@ -31,6 +33,7 @@ test-ray: $(DEV) ## run evals on a real local Ray cluster, in an environment of 
 
 soak: $(DEV) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m soak --timeout=3600 $(ARGS)
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 	$(BIN)/python -m tests.faults
 
 soak-azure: $(DEV) ## replay a trace amid faults, 200,000 calls (ARGS="--trace FILE.csv")

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.rollouts [--runs 300] [--json FILE]`` counts false rollbacks of a healthy candidate over 20,000
 requests, the requests until a bad one goes back, false promotions of one that is worse by just the margin, uneven
-samples that are found, and the microseconds of an assignment; all through the plan, the evidence and the guards that
+samples that are found, and the microseconds of an assignment and of a flag; all through the plan, the evidence and the guards that
 the gateway uses.
 """
 
@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from llmops.flags.decision import Ready
+from llmops.flags.flag import read_flag
 from llmops.rollout.assignment import RolloutTable, Running
 from llmops.rollout.evidence import no_evidence, seen, take_calls
 from llmops.rollout.outcome import CallSeen
@@ -87,6 +89,23 @@ def assignment_us() -> float:
     return best * 1e6
 
 
+def flag_us() -> float:
+    """A flag with a rule that does not fit and a split of three."""
+    rule = {"name": "staff", "when": {"attribute": "plan", "equals": "staff"}, "serve": "on"}
+    split = {"on": 10, "off": 80, "later": 10}
+    variants = {"on": "1", "off": "0", "later": "2"}
+    flag = {"key": "new", "kind": "string", "variants": variants, "default": "off", "rules": [rule], "split": split}
+    ready = Ready(read_flag(flag))
+    contexts = [{"targetingKey": f"user-{number:08d}-of-a-usual-length", "plan": "pro"} for number in range(20_000)]
+    best = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        for context in contexts:
+            ready.decide(context)
+        best = min(best, (time.perf_counter() - began) / len(contexts))
+    return best * 1e6
+
+
 def measure(runs: int, seed: int) -> dict[str, Any]:
     luck = random.Random(seed)
     healthy = [verdict(a_plan(0.01), luck, 20_000, (0.02, 0.02), 0.1, 0.1) for _ in range(max(20, runs // 3))]
@@ -104,6 +123,7 @@ def measure(runs: int, seed: int) -> dict[str, Any]:
         "uneven_found": sum(each[2] is not None for each in split) / len(split),
         "uneven_median_requests": statistics.median(each[2] or 10_000 for each in split),
         "assignment_us": round(assignment_us(), 2),
+        "flag_us": round(flag_us(), 2),
     }
 
 

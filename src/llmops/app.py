@@ -330,6 +330,7 @@ class Stack:
 
         self.parts.fleet.set_out(table.models, resilience_rules(settings), clock.monotonic_s(), price_of)
         self.parts.metrics.set_objectives(objectives_of(settings.slos))
+        self.parts.prompts.caps = prompt_caps(settings)
 
     def _open_cache(self, settings: Settings, table: ModelTable) -> None:
         known = self.parts.cache

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmops.errors import ConfigError
@@ -35,6 +35,7 @@ contents = st.one_of(
 
 
 @given(contents)
+@example(Content(kind="chat", messages=(Message("system", "next\x85line, \u2028 and \u2029"),)))
 def test_what_is_written_is_read_as_it_was(content: Content) -> None:
     assert read(written(content), ".md" if content.kind == "text" else ".yaml", "a").digest == content.digest
 

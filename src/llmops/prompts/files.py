@@ -27,6 +27,8 @@ from .prompt import Content, checked_name
 SUFFIXES = (".md", ".yaml", ".yml")
 _MAX_BYTES = 2_000_000
 _FENCE = "---"
+_OTHER_ENDINGS = ("\x85", "\u2028", "\u2029")
+"""Of lines, for YAML, which makes a new line of them wherever they are not escaped."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -37,7 +39,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    if any(ending in text for ending in _OTHER_ENDINGS):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

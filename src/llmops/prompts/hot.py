@@ -45,7 +45,7 @@ class Hot(NamedTuple):
 
 
 class HotPrompts:
-    """Used in the event loop; what blocks happens in threads."""
+    """Used in the event loop; what blocks happens in threads. ``caps`` hold for prompts that releases name."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class HotPrompts:
         period_s: float = 0.5,
         max_chars: int = _MAX_CHARS,
     ) -> None:
+        self.caps = DEFAULT_CAPS
         self._rows = PromptFollowing(database)
         self._clock = clock
         self._sandbox = sandbox
@@ -125,15 +126,13 @@ class HotPrompts:
         selector = Selector(version)
         hot = self.find(tenant, name, selector) or await self.read(tenant, name, selector)
         rendered = (
-            hot.compiled.render(variables)
+            hot.compiled.render(variables, self.caps)
             if hot.compiled.is_quick
-            else await self.render_slowly(tenant, hot, variables)
+            else await self.render_slowly(tenant, hot, variables, self.caps)
         )
         return rendered.messages if rendered.text is None else [{"role": "system", "content": rendered.text}]
 
-    async def render_slowly(
-        self, tenant: str, hot: Hot, variables: Mapping[str, Any], caps: Caps = DEFAULT_CAPS
-    ) -> Rendered:
+    async def render_slowly(self, tenant: str, hot: Hot, variables: Mapping[str, Any], caps: Caps) -> Rendered:
         """One that is not quick, in a thread, when it is the tenant's turn; `Overloaded` where that takes too long."""
         async with self._turns.take(tenant):
             return await asyncio.to_thread(hot.compiled.render, variables, caps)

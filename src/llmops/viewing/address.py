@@ -2,7 +2,7 @@
 
 A value that is none (a typo, an attack, an older version's) is taken for not given. What is at its default is not in
 the address. The shared ones (window, tenant, live) go along from page to page: the address wins, then what this
-browser tab had last.
+browser tab had last; an empty one takes it back.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,10 @@ _MOST_CHARS = 400
 def read(name: str, default: str = "", *, valid: Callable[[str], bool] | None = None, shared: bool = False) -> str:
     """The value in the address, or ``default``."""
     given = st.query_params.get(name)
+    if given == "" and shared:  # a link that takes it back
+        _kept().pop(name, None)
+        del st.query_params[name]
+        return default
     if given is not None and len(given) <= _MOST_CHARS and "\0" not in given and (valid is None or valid(given)):
         if shared:
             _kept()[name] = given

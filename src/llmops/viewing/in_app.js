@@ -11,7 +11,10 @@ addEventListener("click", (event) => {
   if (link.origin !== base.origin || !link.pathname.startsWith(base.pathname)) return;
   if (!document.querySelector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')) return;
   event.preventDefault();
-  if (link.href !== location.href) history.pushState(null, "", link.href);
+  // What a link does not narrow to a tenant is about all of them; the window and the rest go along (`address.py`).
+  const to = new URL(link.href);
+  if (new URL(location).searchParams.has("tenant") && !to.searchParams.has("tenant")) to.searchParams.set("tenant", "");
+  if (to.href !== location.href) history.pushState(null, "", to.href);
   dispatchEvent(new PopStateEvent("popstate"));
   document.querySelector('[data-testid="stMain"]').scrollTo(0, 0);
 });
