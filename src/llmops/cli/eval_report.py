@@ -42,7 +42,8 @@ def report(
     """Write a run's report: its figures, and with --against what is better and worse than in another run."""
     with clean_errors():
         from ..errors import ConfigError
-        from ..evals.reports.report import Report, write
+        from ..evals.reports.report import Report
+        from ..evals.reports.writing import write
 
         see = _viewer(folder, config, stored=stored, texts=texts)
         made = Report(see(run_id), see(against) if against is not None else None)

@@ -18,9 +18,10 @@ from llmops.evals.dataset import Dataset
 from llmops.evals.gate.verdict import Judged as GateJudged
 from llmops.evals.reports.comparison import compare
 from llmops.evals.reports.decision import Judged as WantedJudged
-from llmops.evals.reports.report import FORMATS, Report, write
+from llmops.evals.reports.report import Report
 from llmops.evals.reports.run_view import RunView, view_of_folder
 from llmops.evals.reports.svg import Bar, Point, histogram, intervals, scatter
+from llmops.evals.reports.writing import FORMATS, write
 from llmops.statistics.tango import interval
 from tests.evals.reports.runs import HOSTILE, a_dataset, a_decision, a_run
 

@@ -1,17 +1,14 @@
 """The fault server: plain sockets, since it has to send bytes that no framework would.
 
 A request is struck by the fault that its path names (``/fault/NAME/v1/…``), else by the one in its header ``x-fault``,
-else by chance. One task serves a connection and lives exactly as long as that; leaving the server ends them all.
-It binds the loopback address only: it is no server to leave standing in a network.
+else by chance. It binds the loopback address only: it is no server to leave standing in a network.
 """
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
-from ...errors import PortTaken
+from ..loopback_server import HOST, LoopbackServer
 from .answer import answer_well, error_body
 from .fault import Fault
 from .lot import Lot
@@ -20,13 +17,11 @@ from .table import DNS, FAULTS, TLS, fault_named
 from .tally import Tally
 from .wire import Wire
 
-HOST = "127.0.0.1"
 COUNTERS_PATHS = ("/_faults", "/ready", "/health")
 """Never struck, so that whoever starts the server can wait for it."""
 _PREFIX = "/fault/"
 _UNRESOLVABLE = "http://faults.invalid/v1"
 _TLS_HANDSHAKE = b"\x16"
-_BACKLOG = 4096
 LEAST_WORDS = 6
 _NOTHING = Ask(operation="other", model="")
 
@@ -47,52 +42,20 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """Between the bytes of a slow answer; to mean something, less than the caller's limit on silence."""
 
 
-class FaultServer:
-    """``async with FaultServer() as server``: serves at ``server.url`` until the block ends."""
+class FaultServer(LoopbackServer):
+    """``async with FaultServer() as server``: serves until the block ends. What comes to ``server.url`` is struck by
+    chance."""
 
     def __init__(self, rehearsal: Rehearsal | None = None, *, port: int = 0) -> None:
         """Port 0 takes a free one."""
         self.rehearsal = rehearsal or Rehearsal()
-        self.port = port
+        super().__init__(port, head_limit_bytes=HEAD_LIMIT_BYTES)
         self.tally = Tally()
         self._lot = Lot(self.rehearsal.faults, self.rehearsal.rate, self.rehearsal.seed)
-        self._serving: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        """The base URL of a deployment that is struck by chance."""
-        return f"http://{HOST}:{self.port}/v1"
 
     def url_for(self, name: str) -> str:
         """The base URL of a deployment that is always struck by this fault."""
         return fault_url(name, self.port)
-
-    async def __aenter__(self) -> Self:
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, HOST, self.port, limit=HEAD_LIMIT_BYTES, backlog=_BACKLOG
-            )
-        except OSError as exc:
-            raise PortTaken(
-                f"{HOST}:{self.port} cannot be bound ({exc.strerror or exc}); choose another port with --port"
-            ) from exc
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        serving = list(self._serving)
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.tally.connections += 1

@@ -4,21 +4,18 @@ A prompt that is not in the recording gets a 404, never another's answer. ``GET 
 """
 
 import asyncio
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
-from ...errors import PortTaken
 from ..faults.answer import error_body
 from ..faults.request import HEAD_LIMIT_BYTES, BadRequest, Request, read_request
 from ..faults.wire import head
+from ..loopback_server import LoopbackServer
 from .recording import Recording
 
-HOST = "127.0.0.1"
 _COUNTERS = ("/_replay", "/ready", "/health")
 _CREATED_S = 1_700_000_000
-_BACKLOG = 4096
 _CHARS_PER_TOKEN = 4
 
 
@@ -38,20 +35,15 @@ class _Body(msgspec.Struct):
     stream_options: _StreamOptions | None = None
 
 
-class ReplayServer:
+class ReplayServer(LoopbackServer):
     """``async with ReplayServer(recording) as server``: serves at ``server.url`` until the block ends."""
 
     def __init__(self, recording: Recording, *, port: int = 0, latency_s: float = 0.0) -> None:
         """Port 0 takes a free one; ``latency_s`` passes before each answer."""
-        self.port = port
+        super().__init__(port, head_limit_bytes=HEAD_LIMIT_BYTES)
         self.answered = self.unknown = self.refused = self.waiting = 0
         self._recording = recording
         self._latency_s = latency_s
-        self._serving: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}/v1"
 
     def counts(self) -> dict[str, int]:
         """``requests`` is every chat request that began; ``waiting`` those that are not answered yet."""
@@ -63,33 +55,6 @@ class ReplayServer:
             "refused": self.refused,
             "waiting": self.waiting,
         }
-
-    async def __aenter__(self) -> Self:
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, HOST, self.port, limit=HEAD_LIMIT_BYTES, backlog=_BACKLOG
-            )
-        except OSError as exc:
-            raise PortTaken(
-                f"{HOST}:{self.port} cannot be bound ({exc.strerror or exc}); choose another port with --port"
-            ) from exc
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        serving = list(self._serving)
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

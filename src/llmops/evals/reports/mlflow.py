@@ -13,7 +13,8 @@ import msgspec
 
 from ...errors import StoreUnavailable
 from ...telemetry.export.post import Post
-from .report import Report, write
+from .report import Report
+from .writing import write
 
 _JSON = "application/json"
 _AT_ONCE, _NAME_CHARS, _VALUE_CHARS = 100, 250, 6_000
