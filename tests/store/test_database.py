@@ -53,6 +53,20 @@ def test_doing_it_again_changes_nothing(url: str, database: Database) -> None:
     again.close()
 
 
+def test_what_is_up_to_date_is_known_without_alembic(tmp_path: Path) -> None:
+    """A command of the shell that only reads starts in half the time."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    ready = Database(url)
+    ready.ensure()
+    ready.close()
+    code = (
+        "import sys; from llmops.store.database import Database; "
+        f"Database({url!r}).ensure(); print('alembic' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
+
+
 def test_keys_of_an_older_version_are_kept(url: str, database: Database) -> None:
     """There and back again: rows from before a column get a value that means so."""
     database.ensure()
