@@ -10,6 +10,7 @@ rollups of ten times as many calls as well.
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import sys
@@ -38,6 +39,26 @@ CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
 _WAIT_MS = 60_000
 _VISITS_BEFORE = 2
 """Then a browser has compiled what it keeps."""
+_NOTE_PAINT = """(() => {
+    const look = () => {
+        const one = document.querySelector(%s);
+        if (one && one.checkVisibility({opacityProperty: true, visibilityProperty: true})) requestAnimationFrame(() => { window.labDrawn = performance.now(); });
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+})()"""
+"""When it was on the screen: the frame after the one that found it."""
+_OTHER = """
+    const one = document.querySelector(drawn);
+    const now = one && (one.closest('[data-testid=stHtml]')?.outerHTML || one.outerHTML);
+    if (now && now !== before) window.labEnded = performance.now();
+    return window.labEnded !== undefined;
+"""
+_WHOLE = """
+    const said = document.querySelector('.lab-head p')?.textContent.includes('7 days');
+    if (said && document.querySelector(%s)) window.labEnded = performance.now();
+    return window.labEnded !== undefined;
+"""
 _NOTE_CLICK = "() => addEventListener('click', () => window.labBegun ??= performance.now(), true)"
 _DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
@@ -159,9 +180,10 @@ def _read(context: Any, served: Served, page: Page, *, with_change: bool = True)
     tab.set_default_timeout(_WAIT_MS)
     try:
         begun_cpu_s = served.cpu_s()
+        tab.add_init_script(_NOTE_PAINT % json.dumps(page.drawn))
         tab.goto(served.url + page.path, wait_until="commit")
-        tab.wait_for_selector(page.drawn)
-        paint_ms = tab.evaluate("performance.now()")
+        tab.wait_for_function("window.labDrawn !== undefined")
+        paint_ms = tab.evaluate("window.labDrawn")
         tab.wait_for_selector(_DONE)
         whole_ms = tab.evaluate("performance.now()")
         time.sleep(0.2)
@@ -184,19 +206,9 @@ def _changed(tab: Any, page: Page) -> float:
     target = tab.wait_for_selector(page.change)
     tab.evaluate(_NOTE_CLICK)
     target.click()
-    if page.whole:
-        tab.wait_for_selector('.lab-head p:has-text("7 days")')
-        tab.wait_for_selector(_DONE)
-        whole_ms: float = tab.evaluate("performance.now() - window.labBegun")
-        return whole_ms
-    tab.wait_for_function(
-        """([drawn, before]) => {
-            const one = document.querySelector(drawn);
-            return one && (one.closest('[data-testid=stHtml]')?.outerHTML || one.outerHTML) !== before;
-        }""",
-        arg=[page.drawn, before],
-    )
-    taken_ms: float = tab.evaluate("performance.now() - window.labBegun")
+    wanted = _WHOLE % json.dumps(_DONE) if page.whole else _OTHER
+    tab.wait_for_function(f"([drawn, before]) => {{ {wanted} }}", arg=[page.drawn, before])
+    taken_ms: float = tab.evaluate("window.labEnded - window.labBegun")
     return taken_ms
 
 

@@ -94,7 +94,7 @@ def test_two_runs_are_compared(lab: Site, viewer: Any) -> None:
     listed = lab.ask(f"/api/evals/compare/cases?{path}&which=worse", "acme viewer")["cases"]
     assert [each[0][:4] for each in rows(page, "Case by case")] == [each["case_id"][:4] for each in listed]
     page.click('[aria-label="Case by case"] tbody tr:last-child a')
-    page.wait_for_selector("text=Candidate >> visible=true")
+    page.wait_for_selector(".lab-quote.out")
     assert page.locator(".lab-quote.out").count() == 2, "both answers beside each other"
 
 

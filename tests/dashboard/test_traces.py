@@ -261,7 +261,7 @@ def test_a_viewer_sees_no_row_of_another_tenant(guarded: Site, page: Any) -> Non
     own = guarded.ask("/api/traces?limit=50", "acme viewer")["items"]
     signed_in(page, guarded, "acme viewer", "/traces?live=off")
     page.wait_for_selector(ROWS)
-    assert ids(page) == [item["trace_id"] for item in own] and len(own) == 20
+    assert ids(page) == [item["trace_id"] for item in own] != []
     for address in (f"trace={foreign[0]['trace_id']}", "tenant=other"):
         opened(page, f"{guarded.url}/traces?live=off&{address}")
         if "trace=" in address:

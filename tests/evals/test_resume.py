@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.serving import environment, free_port, llmops, running, until
+from tests.serving import environment, free_port, llmops, llmops_process, running, until
 
 CASES, REPEATS = 24, 2
 SCORER = """
@@ -69,7 +69,7 @@ def test_a_killed_run_goes_on_and_nothing_is_paid_twice(tmp_path: Path) -> None:
             file.write('{"kind":"output","case_id":"c')  # as if the kill had struck within a line
         asked = llmops("eval", "list", "--json", folder=tmp_path)
         assert [(each["state"], each["reason"]) for each in json.loads(asked.stdout)] == [("interrupted", "killed")]
-        asked = llmops(
+        asked = llmops_process(
             *("eval", "resume", "r", "--config", "gateway.yaml", "--json"),
             folder=tmp_path,
             env={**env, "PYTHONPATH": path_with(tmp_path)},

@@ -37,7 +37,7 @@ def copies_of_one(folder: Path) -> Iterator[Template]:
                 return
             if connection.execute("PRAGMA page_count").fetchone() == (0,):
                 template.backup(connection)
-                connection.execute("UPDATE versions SET version = 1 + abs(random() % 1000000000)")
+                connection.execute("UPDATE versions SET version = 1 + abs(random() % 4611686018427387904)")
                 connection.commit()
 
         event.listen(Engine, "connect", fill)

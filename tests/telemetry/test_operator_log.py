@@ -19,7 +19,8 @@ class Terminal(io.StringIO):
 def logging_as_it_was() -> Iterator[None]:
     root, ours, server = logging.getLogger(), logging.getLogger("llmops"), logging.getLogger("uvicorn.error")
     handlers, levels = root.handlers, (root.level, ours.level)
-    server.handlers, server.propagate = [], True  # Streamlit, where a test has imported it, gives it one of its own
+    # Streamlit, where a test has imported it, gives it a handler of its own, and others' configurations switch it off.
+    server.handlers, server.propagate, server.disabled = [], True, False
     yield
     root.handlers = handlers
     root.setLevel(levels[0])

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..types import SHADOW
 from .audit import note_change, whoami
 from .output import ConfigOption, JsonFlag, clean_errors, print_json, print_table, say
 from .release import read_values
@@ -111,7 +110,7 @@ def start(
     if at is not None:
         say(f"{made.saying}, if {made.plan.candidate} may serve then; rollback cancels it")
         return
-    does = "calls are mirrored to" if made.plan.kind == SHADOW else "units get"
+    does = "calls are mirrored to" if made.plan.kind == "shadow" else "units get"
     say(f"{made.share:.4g} of the {does} {made.plan.candidate}; running gateways follow within a second")
 
 
@@ -232,7 +231,7 @@ def _order(
     if as_json:
         print_json(shown(after))
         return
-    does = "of the calls are mirrored" if after.plan.kind == SHADOW else "of the units are the candidate's"
+    does = "of the calls are mirrored" if after.plan.kind == "shadow" else "of the units are the candidate's"
     typer.echo(f"{rollout}: {after.state.status}, {after.share:.4g} {does}")
     say("running gateways follow within a second")
 

@@ -1,6 +1,8 @@
 """A run as a YAML file: dataset, subject, scorers, and how it is run. Unknown keys and impossible values are errors."""
 
 import importlib
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -169,7 +171,10 @@ def _own(path: str, settings: dict[str, Any]) -> Scorer:
 
 
 def load(path: str) -> Any:
-    """The object that ``module:name`` means; `ValueError` where there is none."""
+    """The object that ``module:name`` means; `ValueError` where there is none. Modules beside the eval's file, where it
+    is run, are found too, after all others."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     module, _, name = path.partition(":")
     try:
         found: Any = importlib.import_module(module)

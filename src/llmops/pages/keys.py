@@ -20,6 +20,7 @@ def render(view: View) -> None:
     for path in ("/api/budgets", "/api/limits"):
         view.expect(path)
     view.expect("/api/keys", tenant=view.tenant)
+    keys_table.expect_spend(view)
     view.live(
         lambda: strip(keys_attention.troubles(view), "Nothing needs attention: no key runs out, no budget is used up")
     )

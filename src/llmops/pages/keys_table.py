@@ -39,12 +39,21 @@ def show(view: View) -> None:
     view.live(lambda: _table(view, text.lower(), role, state, use, chosen))
 
 
+def expect_spend(view: View) -> None:
+    """It takes a while: to be asked for early."""
+    view.expect("/api/usage", **_spend_asked(view))
+
+
 def spend_by_key(view: View) -> dict[str, dict[str, Any]]:
     """What each key's calls cost and how many they were, over the days (UTC) that the window touches."""
+    found = view.ask("/api/usage", **_spend_asked(view))
+    return {row["key"]: row for row in (found.value or {"rows": ()})["rows"] if row["key"]}
+
+
+def _spend_asked(view: View) -> dict[str, Any]:
     first_s, last_s = view.window.bounds(view.now_s)
     first, last = (datetime.fromtimestamp(at, UTC).date().isoformat() for at in (first_s, last_s))
-    found = view.ask("/api/usage", by="key", from_=first, to=last, tenant=view.tenant)
-    return {row["key"]: row for row in (found.value or {"rows": ()})["rows"] if row["key"]}
+    return {"by": "key", "from_": first, "to": last, "tenant": view.tenant}
 
 
 def _table(view: View, text: str, role: str, state: str, use: str, chosen: str) -> None:

@@ -22,6 +22,7 @@ class Called:
 
     operation, cache, cached, degraded, attempts, json_valid, ttft_ms = "chat", None, False, None, 1, None, None
     prompt_tokens = completion_tokens = cached_tokens = saved_nanousd = 0
+    arm = None
 
     def __init__(
         self, ago_s: float, tenant: str | None, model: str, *, status: int = 200, error: str | None = None,
