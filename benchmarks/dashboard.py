@@ -40,9 +40,10 @@ _WAIT_MS = 60_000
 _VISITS_BEFORE = 2
 """Then a browser has compiled what it keeps."""
 _NOTE_PAINT = """(() => {
+    const isThere = (one) => one && one.checkVisibility({opacityProperty: true, visibilityProperty: true});
     const look = () => {
-        const one = document.querySelector(%s);
-        if (one && one.checkVisibility({opacityProperty: true, visibilityProperty: true})) requestAnimationFrame(() => { window.labDrawn = performance.now(); });
+        if (isThere(document.querySelector(%s)))
+            requestAnimationFrame(() => { window.labDrawn = performance.now(); });
         else requestAnimationFrame(look);
     };
     requestAnimationFrame(look);

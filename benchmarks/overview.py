@@ -64,6 +64,7 @@ class Call(msgspec.Struct, gc=False):
     json_valid: bool | None = None
     cached_tokens: int = 0
     saved_nanousd: int = 0
+    arm: str | None = None
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.rollouts [--runs 300] [--json FILE]`` counts false rollbacks of a healthy candidate over 20,000
 requests, the requests until a bad one goes back, false promotions of one that is worse by just the margin, uneven
-samples that are found, and the microseconds of an assignment and of a flag; all through the plan, the evidence and the guards that
-the gateway uses.
+samples that are found, and the microseconds of an assignment and of a flag; all through the plan, the evidence and the
+guards that the gateway uses.
 """
 
 import argparse
