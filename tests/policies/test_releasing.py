@@ -1,18 +1,21 @@
 """The releasing policy: what a released name's call becomes, and what it costs whoever asks for no such name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
+from llmops.app import Stack
 from llmops.dialects.registry import CONVERSATIONAL, DIALECTS
 from llmops.errors import InvalidRequest, UnsupportedParameter
 from llmops.policies.releasing import releasing
 from llmops.releases.bundle import read_bundle, release_id
 from llmops.releases.release import Pointer, Release
 from llmops.releases.table import ReleaseTable
+from llmops.settings import Settings
 from llmops.types import Assignment, Call, Operation, Outcome, Reply
+from tests.fakes.upstream import Upstream, answering
 
 USER = [{"role": "user", "content": "Hi"}]
 
@@ -145,3 +148,20 @@ async def test_what_a_dialect_cannot_carry_is_no_silent_loss() -> None:
     call.allow_dropped = True
     _, body = await asked(table, call)
     assert body["temperature"] == 0.5 and "seed" not in body and call.dropped == ["seed"]
+
+
+@pytest.mark.parametrize("deployed", [None, "gpt-4o"], ids=["by its own name", "by the deployment's name"])
+@pytest.mark.parametrize("parameters", [{}, {"temperature": 0.5}], ids=["model alone", "with parameters"])
+async def test_the_upstream_is_asked_for_the_releases_model(
+    settings: Callable[..., Settings], deployed: str | None, parameters: dict[str, Any]
+) -> None:
+    table, _ = a_table({"model": "measured", "parameters": parameters})
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    async with Upstream(answering(200, msgspec.json.encode(answer))) as upstream:
+        deployment = {"provider": "openai", "base_url": f"{upstream.url}/v1"}
+        models = {"measured": [deployment if deployed is None else {**deployment, "model": deployed}]}
+        async with Stack(settings(models), releases=table) as stack:
+            await stack.call("chat", {"model": "bot", "messages": USER})
+    assert [request.json()["model"] for request in upstream.requests] == [deployed or "measured"]

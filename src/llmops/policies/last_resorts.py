@@ -138,17 +138,18 @@ class _LastResorts:
         """
         view, body, model = call.view, call.body, call.model
         deployment, attempts, failed, spent = call.deployment, call.attempts, call.failed, call.spent
-        asked = call.asked
+        asked, body_model = call.asked, call.body_model
         call.degraded, call.asked, call.spent = resort.label, asked or view.model, None
         call.view = msgspec.structs.replace(view, model=resort.name)
-        call.body = patch_fields(body, {"model": resort.name})
+        call.body, call.body_model = patch_fields(body, {"model": resort.name}), None
         if call.timeout_s is None:
             call.timeout_s = self._timeout_s
         try:
             reply = await self._handle(call)
         except LLMOpsError as error:
             _note_attempt(call, error, self._clock.monotonic_s())
-            call.degraded, call.asked, call.view, call.body = None, asked, view, body
+            call.degraded, call.asked, call.view = None, asked, view
+            call.body, call.body_model = body, body_model
             call.spent = _together(spent, call.spent)
             raise
         finally:

@@ -75,7 +75,7 @@ def releasing(table: ReleaseTable, dialects: Mapping[Operation, ClientDialect]) 
                 call.prompt_version = found.prompt_version
                 return _with_prompt(call, found, overlay)
             if not overlay:
-                call.view.model = bundle.model
+                call.view.model, call.body_model = bundle.model, name
                 return handle(call)
             if overlay.uncarried:
                 return _without(call, found, overlay)

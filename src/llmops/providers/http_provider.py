@@ -104,7 +104,7 @@ class HttpProvider:
         dialect = self._dialects[call.operation]
         ask_usage = self._asks_usage and call.view.stream and not call.view.wants_usage
         body = call.body
-        if ask_usage or model != call.view.model:
+        if ask_usage or model != (call.body_model or call.view.model):
             body = dialect.patch(body, model, ask_usage=ask_usage)
         exchange = await self.post(call, call.operation, model, body, dialect)
         outcome = Outcome()
