@@ -64,7 +64,7 @@ class Canary(Governed):
                 "unit": "request",
                 "steps": [50, 100],
                 "min_time": "24h",
-                "settle": "1s",
+                "settle": "5s",
                 "guards": [{"metric": "error", "margin": 0.05}, {"metric": "latency", "margin": 0.2}],
             }
             rollouts = open_rollouts(identity.database, clock, releases)

@@ -8,37 +8,21 @@ salt can choose a unit.
 """
 
 from functools import lru_cache
-from struct import unpack_from
+
+import mmh3
 
 BUCKETS = 2**32
 """How fine shares are: finer than any that can be told apart by counting."""
 
 
-def murmur3_32(data: bytes, seed: int = 0) -> int:
-    """MurmurHash3_x86_32, without a sign (Appleby, public domain). Its numbers stand in the loop as they are: looking
-    names up would be a quarter of the time."""
-    length, found = len(data), seed
-    for block in unpack_from(f"<{length >> 2}I", data):
-        block = block * 0xCC9E2D51 & 0xFFFFFFFF
-        found ^= (block << 15 | block >> 17) * 0x1B873593 & 0xFFFFFFFF
-        found = (found << 13 | found >> 19) * 5 + 0xE6546B64 & 0xFFFFFFFF
-    if length & 3:
-        block = int.from_bytes(data[length & ~3 :], "little") * 0xCC9E2D51 & 0xFFFFFFFF
-        found ^= (block << 15 | block >> 17) * 0x1B873593 & 0xFFFFFFFF
-    found ^= length
-    found = (found ^ found >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    found = (found ^ found >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    return found ^ found >> 16
-
-
 def bucket_of(salt: str, unit: str) -> int:
     """The unit's place in [0, `BUCKETS`). Texts that no encoding holds (half surrogates) have one as well."""
-    return murmur3_32(unit.encode("utf-8", "surrogatepass"), _seed(salt))
+    return mmh3.hash(unit.encode("utf-8", "surrogatepass"), _seed(salt), False)
 
 
 @lru_cache(maxsize=4096)
 def _seed(salt: str) -> int:
-    return murmur3_32(salt.encode("utf-8", "surrogatepass"))
+    return mmh3.hash(salt.encode("utf-8", "surrogatepass"), 0, False)
 
 
 def threshold_of(share: float) -> int:

@@ -312,8 +312,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """The model that the client asked for, where a release or a last resort has put another into ``view`` and
     ``body``."""
     body_model: str | None = None
-    """The model that ``body`` names, where a release has put another into ``view`` alone: the upstream's name is written
-    over it anyhow."""
+    """The model that ``body`` names, where a release has put another into ``view`` alone: an upstream's own name is
+    written over it anyhow."""
     headroom: "Headroom | None" = None
     """Set where limits apply to the call: what its caller has left."""
     dropped: list[str] = []
