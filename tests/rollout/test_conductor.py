@@ -15,6 +15,8 @@ from llmops.rollout.conductor import Conductor
 from llmops.rollout.directory import RolloutDirectory
 from llmops.rollout.evidence import Mark
 from llmops.rollout.outcome import CallSeen
+from llmops.rollout.reading import ReadingReporter
+from llmops.rollout.repository.readings import Readings
 from llmops.rollout.rollout import LoggedDecision, Rollout
 from llmops.rollout.schedule import begins_ms
 from llmops.store.database import Database
@@ -230,3 +232,36 @@ def test_rollouts_are_listed_page_by_page(house: House) -> None:
         pages += [each.id for each in page]
     assert pages == whole and len(whole) == 5
     assert len(find("other", limit=9, before=whole[0])) <= 3, "nobody sees another's by asking behind it"
+
+
+async def test_evidence_waits_for_a_gateway_that_lags(house: House) -> None:
+    """What it has not stored yet is counted when it comes, not passed by; a gateway that is gone holds nobody up."""
+    rollout = house.directory.start(a_plan(steps=[50, 100], settle="1s"), None, by="ann", reason="")
+    conductor, until_ms = house.conductor(), [0]
+    reporter = ReadingReporter(
+        Readings(house.database), lambda: until_ms[0], lambda: {rollout.id: 1.0}, house.clock, period_s=60
+    )
+
+    def seconds(number: int) -> int:
+        """Of no traffic; the units that are counted in the end."""
+        for _ in range(number):
+            house.clock.advance(1.0)
+            conductor.round()
+        return house.directory.repository.get(rollout.id, None).state.units
+
+    until_ms[0] = round(house.clock.now_s() * 1000)
+    house.clock.advance(5.0)
+    await reporter.report()
+    house.clock.advance(-5.0)
+    house.traffic(rollout, 60, 0.0)
+    house.clock.advance(5.0)
+    assert seconds(5) == 0, "that second is not known to be here"
+    until_ms[0] = round(house.clock.now_s() * 1000)
+    await reporter.report()
+    assert 0 < (counted := seconds(1)) < 60
+    until_ms[0] -= 10_000
+    await reporter.report()
+    house.traffic(rollout, 60, 0.0)
+    assert seconds(20) == counted
+    assert seconds(20) > counted, "nothing has been heard of it for half a minute"
+    await reporter.aclose()

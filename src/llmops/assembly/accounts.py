@@ -42,7 +42,7 @@ class Accounts:
         self._shadows: list[Rule] = []
         desk, clock = stack.parts.desk, stack.parts.clock
         self.usage = UsageDirectory(identity.database, stack.parts.log.path, lambda: stack.settings.traces.keeps_texts)
-        self._ingester = self.usage.ingester()
+        self._ingester = self.usage.ingester(now_s=clock.now_s)
         self.seeder = Seeder(lambda: desk.rules.rules, self.usage.sums, desk.counters, clock.now_s)
         if stack.parts.shared_counters is not None:
             stack.parts.shared_counters.on_empty = self.seeder.seed
@@ -70,6 +70,10 @@ class Accounts:
         except StoreUnavailable:
             if self._stack.parts.shared_counters is None:
                 raise  # those in Redis have kept count
+
+    def read_until_ms(self) -> int:
+        """Up to this moment calls of this process that have ended are in the database."""
+        return self._ingester.read_until_ms
 
     def reload(self) -> None:
         """The configuration's rules have changed."""

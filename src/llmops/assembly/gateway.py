@@ -96,7 +96,15 @@ def build_gateway(
     services.add(Service(stop=metrics.aclose))
     services.add(shedding.service, Service(prober.start, prober.aclose))
     audit = AuditTrail(AuditRepository(identity.database), parts.clock)
-    rollouts = Rollouts(stack, identity.database, releases.directory, watching.slos.standings, audit, accounts.bound)
+    rollouts = Rollouts(
+        stack,
+        identity.database,
+        releases.directory,
+        watching.slos.standings,
+        audit,
+        accounts.bound,
+        accounts.read_until_ms,
+    )
     accounts.on_recovered = rollouts.lose
     services.add(*releases.services, *flags.services, *rollouts.services)
     services.add(*spans.services, *watching.services, Service(stop=audit.aclose, problems=audit.problems))

@@ -21,8 +21,10 @@ from ..rollout.directory import RolloutDirectory
 from ..rollout.evidence import Mark
 from ..rollout.late import LateReporter
 from ..rollout.mirror import Mirror
+from ..rollout.reading import ReadingReporter
 from ..rollout.refresher import Bound, RolloutRefresher
 from ..rollout.repository.late import LateCall, LateCalls
+from ..rollout.repository.readings import Readings
 from ..rollout.repository.rollouts import RolloutRepository
 from ..rollout.rollout import LoggedDecision, Rollout
 from ..spend.recovery import Recovered
@@ -45,6 +47,7 @@ class Rollouts:
         standings: Callable[[], Iterable[Standing]],
         audit: AuditTrail,
         bound: Bound,
+        read_until_ms: Callable[[], int],
     ) -> None:
         released = stack.parts.releases
         assert released is not None
@@ -72,6 +75,13 @@ class Rollouts:
             stack.parts.clock,
             period_s=min(0.5, max(stack.settings.auth.refresh_seconds, 0.05)),
         )
+        self.reading = ReadingReporter(
+            Readings(database),
+            read_until_ms,
+            lambda: self.table.settle_s,
+            stack.parts.clock,
+            period_s=min(0.5, max(stack.settings.auth.refresh_seconds, 0.05)),
+        )
         self.conductor = Conductor(
             database,
             stack.parts.clock,
@@ -88,10 +98,12 @@ class Rollouts:
     @property
     def services(self) -> list[Service]:
         refresher, conductor, late, mirror = self.refresher, self.conductor, self.late, self.mirror
+        reading = self.reading
         return [
             Service(stop=mirror.aclose, problems=mirror.problems, figures=mirror.figures),
             Service(refresher.start, refresher.aclose, lambda: failing("rollouts", refresher.failing)),
             Service(late.start, late.aclose, lambda: failing("calls that take long", late.failing)),
+            Service(reading.start, reading.aclose, lambda: failing("how far calls are stored", reading.failing)),
             Service(conductor.start, conductor.aclose, conductor.problems),
         ]
 

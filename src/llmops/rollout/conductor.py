@@ -24,6 +24,7 @@ from .plan import Plan
 from .ports import Burns, Releases, Told, nothing_burns, tell_nobody
 from .repository.calls import RolloutCalls
 from .repository.late import LateCalls, LateDone
+from .repository.readings import Readings
 from .repository.rollouts import Changed, RolloutRepository
 from .rollout import LoggedDecision, Rollout
 from .state import Alarm, Decision, Event, State, advance
@@ -59,6 +60,8 @@ class Conductor:
         self._repository = RolloutRepository(database)
         self._calls = RolloutCalls(database)
         self._late = LateCalls(database)
+        self._readings = Readings(database)
+        self._here_until_ms = 0
         self._clock = clock
         self._releases = releases
         self._burns = burns
@@ -99,6 +102,9 @@ class Conductor:
         if not self._held:
             return
         burning = self._look_at_burns()
+        now_ms = round(self._clock.now_s() * 1000)
+        least_ms = self._readings.least(now_ms)
+        self._here_until_ms = now_ms if least_ms is None else min(now_ms, least_ms)
         for rollout in open_:
             try:
                 self._judge(rollout, burning)
@@ -121,7 +127,7 @@ class Conductor:
         revision, evidence = self._repository.evidence(rollout.id)
         if revision != rollout.revision:
             return
-        units, late, is_news = self._count(rollout, evidence, now_ms)
+        units, late, is_news = self._count(rollout, evidence, min(now_ms, self._here_until_ms))
         before = rollout.state.shares
         is_trial = evidence.arms is not None
         findings: Mapping[str, Finding] = {}
@@ -172,11 +178,11 @@ class Conductor:
             _log.info("rollout %s of %r: %s, %s", rollout.id, rollout.name, logged.action, logged.reason)
             self._told(after, logged, drawn)
 
-    def _count(self, rollout: Rollout, evidence: Evidence, now_ms: int) -> tuple[dict[str, int], LateDone, bool]:
+    def _count(self, rollout: Rollout, evidence: Evidence, here_ms: int) -> tuple[dict[str, int], LateDone, bool]:
         """Put into the evidence what has come since; returns the units that are new, what has been done with calls
-        that are late, and whether anything came."""
+        that are late, and whether anything came. ``here_ms``: calls that ended before are in the database."""
         plan, since_ms = rollout.plan, evidence.calls.watermark_ms
-        until_ms = max(since_ms, now_ms - round(plan.settle * 1000))
+        until_ms = max(since_ms, here_ms - round(plan.settle * 1000))
         late = self._late.read(rollout.id, until_ms)  # first: one that ends meanwhile is then found among the calls
         found, until_ms = self._calls.read(rollout.id, since_ms, until_ms, _MOST_CALLS)
         late = [each for each in late if each.call.started_ms < until_ms]
@@ -191,7 +197,7 @@ class Conductor:
         is_news = bool(found or late) or len(evidence.calls.pending) != waiting
         names = [each.name for each in plan.watched if each.name is not None]
         if names:
-            is_news = self._count_labels(rollout, evidence, names, fresh, now_ms) or is_news
+            is_news = self._count_labels(rollout, evidence, names, fresh, here_ms) or is_news
         return fresh, done, is_news
 
     def _count_labels(

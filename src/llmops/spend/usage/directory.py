@@ -33,9 +33,10 @@ class UsageDirectory:
         self.sums = UsageRepository(database)
         self._folding = FoldingRepository(database)
 
-    def ingester(self, *, lock_path: Path | None = None) -> Ingester:
-        """What keeps the database abreast of the log, for a gateway; with a lock of its own, of a copy."""
-        return Ingester(self.log, self._calls, lock_path=lock_path)
+    def ingester(self, *, lock_path: Path | None = None, now_s: Callable[[], float] = time.time) -> Ingester:
+        """What keeps the database abreast of the log, for a gateway; with a lock of its own, of a copy. ``now_s`` is
+        the clock that records are stamped by."""
+        return Ingester(self.log, self._calls, lock_path=lock_path, now_s=now_s)
 
     def overview(self, now_s: Callable[[], float]) -> Overview:
         """Figures of the calls."""

@@ -43,10 +43,11 @@ class Ingester:
         poll_s: float = 0.25,
         share: float = 0.4,
         lock_path: Path | None = None,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         """``share`` is how much of a core it takes at most while calls leave room for it."""
         self.failing: str | None = None
-        self._ingestion = Ingestion(path, repository, lock_path=lock_path)
+        self._ingestion = Ingestion(path, repository, lock_path=lock_path, now_s=now_s)
         self._poll_s = poll_s
         self._rest = (1 - share) / share
         self._lag_s = 0.0
@@ -59,6 +60,11 @@ class Ingester:
     def behind_bytes(self) -> int:
         """What of the log is not in the database yet, as far as this process looks after it."""
         return self._ingestion.behind_bytes
+
+    @property
+    def read_until_ms(self) -> int:
+        """Up to this moment calls that have ended are in the database, as far as this process looks after it."""
+        return self._ingestion.read_until_ms
 
     @property
     def ingested(self) -> int:

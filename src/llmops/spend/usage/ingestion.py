@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -31,8 +32,19 @@ class Step(msgspec.Struct, frozen=True):
 class Ingestion:
     """``ingested`` counts calls that were new to the database, ``unreadable`` lines that were no records."""
 
-    def __init__(self, path: Path, repository: CallRepository, *, lock_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        repository: CallRepository,
+        *,
+        lock_path: Path | None = None,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         """``lock_path``: for a database of somebody's own, which must not keep the gateway's from being filled."""
+        self._now_s = now_s
+        self.read_until_ms = 0
+        """Up to this moment (since the epoch) calls that have ended are in the database, as far as this process looks
+        after them."""
         self.ingested = 0
         self.unreadable = 0
         self.last_unreadable: str | None = None
@@ -63,13 +75,15 @@ class Ingestion:
         ``thoroughly`` looks at all files, not only at the present one. Raises `StoreUnavailable`, or `OSError` when
         the log cannot be read.
         """
-        begun_s = time.thread_time()
+        begun_s, now_ms = time.thread_time(), round(self._now_s() * 1000)
         if not self._owned():
+            self.read_until_ms = now_ms
             return None
         if self._follower.look(thoroughly=thoroughly) or not self._positions_known:
             self._look_up_positions()
         chunk = self._follower.next_chunk(limit_bytes)
         if chunk is None:
+            self.read_until_ms = now_ms
             return None
         rows, unreadable = self._reader.read(chunk.lines, chunk.part.id)
         if chunk.torn is not None:
@@ -85,6 +99,8 @@ class Ingestion:
             raise
         self._follower.advance(chunk)
         self.ingested += new
+        if rows:
+            self.read_until_ms = rows[-1].started_at_ms + round(rows[-1].latency_ms)
         for problem in unreadable:
             self.unreadable += 1
             self.last_unreadable = f"{chunk.part.name}: {problem}"

@@ -20,7 +20,7 @@ from .processes import exports, leases, versions
 from .prompts import prompt_comments, prompt_labels, prompt_moves, prompt_versions, prompts
 from .releases import flags, release_moves, release_pointers, release_verdicts, releases
 from .review import review_items, review_marks, review_queues
-from .rollouts import rollout_events, rollout_evidence, rollout_late_calls, rollout_units, rollouts
+from .rollouts import rollout_events, rollout_evidence, rollout_late_calls, rollout_readings, rollout_units, rollouts
 from .rollups import rollup_groups, rollup_marks, rollups
 from .spend import calls, log_files, spend_rules, usage_days
 from .traces import span_days, span_spools, span_texts, spans, traces
@@ -67,6 +67,7 @@ __all__ = [
     "rollout_events",
     "rollout_evidence",
     "rollout_late_calls",
+    "rollout_readings",
     "rollout_units",
     "rollouts",
     "rollup_groups",

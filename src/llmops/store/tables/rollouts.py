@@ -62,6 +62,15 @@ rollout_units = Table(
     Column("first_ms", BigInteger, nullable=False),
 )
 
+#: Gateways that lag: up to when (``until_ms``) their calls are in the database, as they said at ``at_ms``.
+rollout_readings = Table(
+    "rollout_readings",
+    metadata,
+    Column("process", String(32), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
 #: Calls of open rollouts that had not ended when they should have, or whose gateway died. ``is_counted``: the evidence
 #: has them, and only their cost is awaited.
 rollout_late_calls = Table(
