@@ -165,3 +165,12 @@ async def test_the_upstream_is_asked_for_the_releases_model(
         async with Stack(settings(models), releases=table) as stack:
             await stack.call("chat", {"model": "bot", "messages": USER})
     assert [request.json()["model"] for request in upstream.requests] == [deployed or "measured"]
+
+
+async def test_what_policies_look_at_is_that_of_the_release() -> None:
+    for parameters, seen in (({"temperature": 0.2}, None), ({"max_tokens": 7, "temperature": 0.2}, 7)):
+        table, _ = a_table({"parameters": parameters})
+        call = a_call()
+        _, body = await asked(table, call)
+        assert (body["model"], body["temperature"]) == ("mock", 0.2)
+        assert (call.view.model, call.view.max_tokens) == ("mock", seen)

@@ -81,7 +81,11 @@ def releasing(table: ReleaseTable, dialects: Mapping[Operation, ClientDialect]) 
                 return _without(call, found, overlay)
             fields = _FIELDS.decode(call.body)
             overlay.lay(fields)
-            _put_in(call, bundle.model, fields)
+            if overlay.is_seen:
+                _put_in(call, bundle.model, fields)
+            else:
+                fields["model"] = msgspec.Raw(_encode(bundle.model))
+                call.body, call.view.model = _encode(fields), bundle.model
             return handle(call)
 
         async def _without(call: Call, found: Released, overlay: Overlay) -> Reply:

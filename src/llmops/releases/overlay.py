@@ -23,6 +23,10 @@ _encode = msgspec.json.Encoder().encode
 _NOT_SAID = {"responses": ("model", "input", "store"), "messages": ("model", "messages")}
 _LENGTHS = ("max_tokens", "max_completion_tokens")
 """Two names of one thing in Chat Completions."""
+_UNSEEN = frozenset(
+    {"temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias"}
+)
+"""What changes nothing of a request that policies look at."""
 _COUNTED = frozenset({"tools", "tool_choice", "thinking"})
 _EMBEDDED = frozenset({"dimensions", "encoding_format"})
 
@@ -36,6 +40,11 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return bool(self.defaults or self.forced or self.uncarried)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether policies may find another request under it."""
+        return not _UNSEEN.issuperset(self.defaults) or not _UNSEEN.issuperset(self.forced)
 
     def lay(self, fields: Fields) -> None:
         """Put it over the fields of a body."""

@@ -33,8 +33,8 @@ from .trial import arm_marks, seen_arms
 _log = logging.getLogger(__name__)
 _PERIOD_S = 1.0
 _LEASE_S = 5.0
-_MOST_CALLS = 20_000
-"""A round; what is left comes with the next one."""
+_MOST_CALLS = 10_000
+"""A round, which then takes a fifth of a second; what is left comes with the next one."""
 _KEPT_S = 10.0
 _MARKS = 500
 """About so many are kept of a rollout, to be drawn."""

@@ -57,7 +57,9 @@ class CallSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 def unit_key(kind: Unit, call: CallSeen, *, at_each_share: bool = True) -> str:
     """The unit that a call belongs to, under one share: at another step the same unit is looked at anew. A hash, so
-    that nobody's name is kept twice."""
+    that nobody's name is kept twice; a request is its own."""
+    if kind == "request":
+        return call.request_id
     unit = unit_of(
         kind,
         session=call.session,

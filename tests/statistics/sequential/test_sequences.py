@@ -199,3 +199,12 @@ def test_e_bh_selects_as_written() -> None:
     assert over_e_bh(logs) == ["c", "b"]
     assert over_e_bh({"a": math.log(19)}) == []
     assert over_e_bh({}) == []
+
+
+def test_to_nothing_there_is_no_ratio() -> None:
+    nothing, something = QuantileSequence(), QuantileSequence()
+    for _ in range(500):
+        nothing.observe(0.0)
+        something.observe(5.0)
+    for interval in (apart(something, nothing, 0.5), apart(nothing, nothing, 0.5)):
+        assert (interval.lower, interval.upper) == (0.0, math.inf)

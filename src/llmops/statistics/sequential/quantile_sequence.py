@@ -69,7 +69,8 @@ class QuantileSequence(msgspec.Struct):
 
 
 def apart(canary: QuantileSequence, stable: QuantileSequence, p: float, alpha: float = 0.05) -> Interval:
-    """Ratio canary / stable of the p-quantiles: each arm's sequence at half of alpha, the outer corners."""
+    """Ratio canary / stable of the p-quantiles: each arm's sequence at half of alpha, the outer corners. To nothing
+    there is no ratio: where the stable one's quantile is 0, none is excluded."""
     first, second = canary.interval(p, alpha / 2), stable.interval(p, alpha / 2)
-    lower = first.lower / second.upper if second.upper < math.inf else 0.0
+    lower = first.lower / second.upper if 0 < second.upper < math.inf else 0.0
     return Interval(lower, first.upper / second.lower if second.lower > 0 else math.inf)
