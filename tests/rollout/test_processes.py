@@ -4,6 +4,7 @@ of them go back when the gate blocks the candidate."""
 import contextlib
 import http.client
 import json
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,7 +116,8 @@ def test_a_candidate_whose_calls_die_with_the_gateway_goes_back(tmp_path: Path) 
 
         def under_way() -> bool:
             pool.submit(_gone, first, next(asked))
-            return "llmops_ledger_open 12" in first.get("/metrics")[1]
+            found = re.search(r"^llmops_ledger_open (\d+)", first.get("/metrics")[1], re.MULTILINE)
+            return found is not None and int(found[1]) >= 12
 
         until(under_way, "calls under way")
         first.signal(signal.SIGKILL)

@@ -48,12 +48,12 @@ def _list(view: View) -> None:
                 Cell(figures.moment(at_s, view.zone, now_s=view.now_s), title=figures.moment(at_s, view.zone)),
                 Cell(words.plain(each["gate"], 40), to=here(view, show="gates", decision=each["id"]), title=each["id"]),
                 Cell(each["verdict"], mood=MOODS.get(each["verdict"], "neutral")),
-                Cell(words.plain(each["reason"], 70), title=each["reason"]),
+                Cell(words.plain(each["reason"], 56), title=each["reason"]),
                 Cell(
-                    words.plain(f"{each['dataset']}@{each['dataset_version'][:8]}", 40), title=each["dataset_version"]
+                    words.plain(f"{each['dataset']}@{each['dataset_version'][:8]}", 30), title=each["dataset_version"]
                 ),
                 f"{each['cases']:,}",
-                *(Cell(words.plain(run, 26), to=here(view, run=run) if run else None, title=run) for run in arms),
+                *(Cell(words.plain(run, 22), to=here(view, run=run) if run else None, title=run) for run in arms),
                 Cell(commit_of(each.get("code_revision")), title=each.get("code_revision") or ""),
             ]
         )

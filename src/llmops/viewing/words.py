@@ -12,6 +12,8 @@ from typing import Any
 
 SHORT_CHARS = 120
 """Of a name or a model; longer ones are cut before they are sent."""
+_WORTH_SAYING = 100
+"""How much has to be missing for its length to be told: what is cut by less is in the tooltip."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~^&@=\"'/])")
 _KEPT = {"\n", "\t"}
 
@@ -22,7 +24,8 @@ def plain(value: Any, limit: int = SHORT_CHARS) -> str:
     cut = text[:limit]
     if any(_acts(char) for char in cut):
         cut = "".join(f"⟨U+{ord(char):04X}⟩" if _acts(char) else char for char in cut)
-    return cut + (f"… (+{len(text) - limit:,} characters)" if len(text) > limit else "")
+    more = len(text) - limit
+    return cut + (f"… (+{more:,} characters)" if more >= _WORTH_SAYING else "…" if more > 0 else "")
 
 
 def html(value: Any, limit: int = SHORT_CHARS) -> str:
