@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 
 from llmops.store.database import Database
 from llmops.store.tables import calls as calls_table
+from llmops.store.tables import prompts
 
 from .dashboard_data import fill_everything, find_alerts, make_keys
 from .dashboard_pages import PAGES, Page
@@ -33,6 +34,7 @@ from .dashboard_rollups import fill_rollups, window_query
 from .lab import say
 from .load import REPOSITORY
 from .process import HOST, Process, free_port, running, wait_until_ready
+from .prompts import fill as fill_prompts
 
 PAINT_BAR_MS, CHANGE_BAR_MS, MEMORY_BAR_MIB = 1500.0, 700.0, 400.0
 CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
@@ -115,10 +117,14 @@ def _filled(url: str, calls: int) -> str:
         database.ensure()
         with database.read() as connection:
             known = connection.execute(select(func.count()).select_from(calls_table)).scalar_one()
+            has_prompts = connection.execute(select(prompts.c.id).limit(1)).first() is not None
         if known:
             say(f"{known:,} calls are there already")
         else:
             fill_everything(database, calls, days=10.0)
+        if not has_prompts:
+            say("10,000 prompts of 100 versions")
+            fill_prompts(database, 10_000, 100)
     finally:
         database.close()
     key = make_keys(url)

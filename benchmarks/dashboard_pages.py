@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+_ACME = "live=off&of=acme"
+_PROMPT = f"{_ACME}&name=team-7/app-7/prompt-7"
+_VERSIONS = '[aria-label="Versions"] tbody tr'
 _WEEK = 'button:has-text("7 days")'
 
 
@@ -29,6 +32,15 @@ PAGES = (
     Page("feedback", "/feedback?live=off", ".lab-card"),
     Page("evals", "/evals?live=off", "tbody tr, .lab-empty", None),
     Page("datasets", "/datasets?live=off", "tbody tr, .lab-empty", None),
+    Page("prompts", f"/prompts?{_ACME}", '[aria-label="Folders"]', None),
+    Page("a folder of prompts", f"/prompts?{_ACME}&folder=team-7/app-7", '[aria-label="Prompts"] tbody tr', None),
+    Page("a prompt's words", f"/prompts?{_PROMPT}", ".lab-turn", None),
+    Page("its versions", f"/prompts?{_PROMPT}&show=versions", _VERSIONS, 'button:has-text("Older")'),
+    Page("its differences", f"/prompts?{_PROMPT}&show=diff", ".lab-diff, .lab-empty", None),
+    Page("its labels", f"/prompts?{_PROMPT}&show=labels", "main tbody tr, .lab-empty", None),
+    Page("releases", "/releases?live=off", "tbody tr, .lab-empty", None),
+    Page("rollouts", "/rollouts?live=off", "tbody tr, .lab-empty", None),
+    Page("flags", "/flags?live=off", "tbody tr, .lab-empty", None),
     Page("review", "/review?live=off", "tbody tr, .lab-empty", None),
     Page("keys and limits", "/keys?live=off", "tbody tr", None),
     Page("audit", "/audit?live=off", "tbody tr, .lab-empty", None),
