@@ -7,6 +7,7 @@ from llmops.pages.keys_rules import described
 from llmops.viewing import figures
 from tests.dashboard.changing import dialog, rows, said, send
 from tests.dashboard.conftest import Site, opened, settled, signed_in
+from tests.serving import until
 
 HOSTILE = "<img src=x onerror=alert(1)> **b** ![i](http://127.0.0.1:9/x)"
 
@@ -61,9 +62,11 @@ def test_a_budget_is_added_shown_removed_and_brought_back(guarded: Site, page: A
     assert "$12.50 a month" in said(page, "Added the budget")
     (budget,) = guarded.ask("/api/budgets", "acme viewer")
     assert described(budget) == "$12.50 a month" and budget["tenant"] == "acme"
+    page.wait_for_selector(f'[data-rule="{budget["id"]}"]')
+    used = until(lambda: guarded.ask("/api/budgets", "acme viewer")[0]["used"], "the gateway to follow")
+    opened(page, guarded.url + "/keys?part=limits&live=off")
     row = page.wait_for_selector(f'[data-rule="{budget["id"]}"]')
-    used = guarded.ask("/api/budgets", "acme viewer")[0]["used"]  # nothing until a gateway has followed
-    assert figures.money(round(float(used[0]["used_usd"] if used else 0) * 1e9)) in row.inner_text()
+    assert figures.money(round(float(used[0]["used_usd"]) * 1e9)) in row.inner_text()
     page.click('button:has-text("Remove")')
     dialog(page, "a test", button="Remove")
     said(page, "Removed the budget")

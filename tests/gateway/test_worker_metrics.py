@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,18 @@ def worker_at(server: Server, client_port: int) -> int:
     wanted = (f":{server.port:04X}", f":{client_port:04X}")
     (inode,) = [end[9] for end in ends if end[1].endswith(wanted[0]) and end[2].endswith(wanted[1])]
     for pid in server.children():
-        if f"socket:[{inode}]" in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}:
+        if f"socket:[{inode}]" in _links(Path(f"/proc/{pid}/fd")):
             return pid
     raise AssertionError("no worker has the connection")
+
+
+def _links(folder: Path) -> set[str]:
+    """What a process has open; it goes on opening and closing meanwhile."""
+    found = set()
+    for each in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(each))
+    return found
 
 
 def scraped_by(server: Server, times: int = 16) -> dict[int, Samples]:

@@ -17,10 +17,12 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    root, ours, server = logging.getLogger(), logging.getLogger("llmops"), logging.getLogger("uvicorn.error")
+    root, ours = logging.getLogger(), logging.getLogger("llmops")
     handlers, levels = root.handlers, (root.level, ours.level)
-    # Streamlit, where a test has imported it, gives it a handler of its own, and others' configurations switch it off.
-    server.handlers, server.propagate, server.disabled = [], True, False
+    for name in ("uvicorn", "uvicorn.error"):  # other tests' Streamlit gives them handlers, others switch them off
+        server = logging.getLogger(name)
+        server.handlers, server.propagate, server.disabled = [], True, False
+        server.setLevel(logging.NOTSET)
     yield
     root.handlers = handlers
     root.setLevel(levels[0])
