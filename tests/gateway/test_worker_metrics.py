@@ -52,11 +52,15 @@ def scrape(server: Server) -> tuple[int, Samples]:
         connection.close()
 
 
+_CLOSED = "0"
+"""The inode of a connection that waits for its end: ports are used again."""
+
+
 def worker_at(server: Server, client_port: int) -> int:
     """The process that holds the other end of our connection."""
     ends = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     wanted = (f":{server.port:04X}", f":{client_port:04X}")
-    (inode,) = [end[9] for end in ends if end[1].endswith(wanted[0]) and end[2].endswith(wanted[1])]
+    (inode,) = {end[9] for end in ends if end[1].endswith(wanted[0]) and end[2].endswith(wanted[1])} - {_CLOSED}
     for pid in server.children():
         if f"socket:[{inode}]" in _links(Path(f"/proc/{pid}/fd")):
             return pid
