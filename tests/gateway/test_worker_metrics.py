@@ -86,7 +86,10 @@ def total(found: Samples, name: str) -> float:
 
 
 def logged(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "runs/logs/gateway.jsonl").read_text().splitlines()]
+    """The whole lines that are there by now."""
+    file = folder / "runs/logs/gateway.jsonl"
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def agrees(found: Samples, lines: list[dict[str, object]]) -> bool:
