@@ -37,7 +37,7 @@ PAGES = (
     Page("a prompt's words", f"/prompts?{_PROMPT}", ".lab-turn", None),
     Page("its versions", f"/prompts?{_PROMPT}&show=versions", _VERSIONS, 'button:has-text("Older")'),
     Page("its differences", f"/prompts?{_PROMPT}&show=diff", ".lab-diff, .lab-empty", None),
-    Page("its labels", f"/prompts?{_PROMPT}&show=labels", "main tbody tr, .lab-empty", None),
+    Page("its labels", f"/prompts?{_PROMPT}&show=labels", "[data-label]", None),
     Page("releases", "/releases?live=off", "tbody tr, .lab-empty", None),
     Page("rollouts", "/rollouts?live=off", "tbody tr, .lab-empty", None),
     Page("flags", "/flags?live=off", "tbody tr, .lab-empty", None),
