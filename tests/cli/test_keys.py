@@ -188,6 +188,7 @@ def test_the_log_names_key_and_tenant_and_the_secret_is_nowhere(server: Server, 
     caller = create(tmp_path, "bot", "--tenant", "acme")
     admin = create(tmp_path, "boss", "--role", "admin")
     wrong = f"sk-{id_of(caller)}-{'w' * 48}"
+    until(lambda: server.get("/api/keys")[0] == 401, "the first keys")
     until(lambda: server.chat(key=caller).status == 200 and server.get("/api/keys", key=admin)[0] == 200, "the keys")
     seen = [
         server.chat(key=caller, model="nothing").body.decode(),
@@ -201,9 +202,15 @@ def test_the_log_names_key_and_tenant_and_the_secret_is_nowhere(server: Server, 
         str(server.get(f"/api/{caller}", key=wrong)),
     ]
     listing = llmops("keys", "list", "--json", folder=tmp_path)
-    text = (tmp_path / "runs/logs/gateway.jsonl").read_text()
-    called = [line for line in map(json.loads, text.splitlines()) if line["status"] == 200]
-    good = next(line for line in called if line["key_id"] is not None)  # those before found no keys at all
+    log = tmp_path / "runs/logs/gateway.jsonl"
+
+    def keyed() -> dict[str, Any] | None:
+        """The first answered call with a key."""
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return next((line for line in lines if line["status"] == 200 and line["key_id"] is not None), None)
+
+    good = until(keyed, "the call in the log")
+    text = log.read_text()
     assert (good["tenant"], good["key_id"]) == ("acme", id_of(caller))
     everything = "\n".join([*seen[:-1], listing.stdout, listing.stderr, text, server.said])
     for key in (caller, admin, wrong):
