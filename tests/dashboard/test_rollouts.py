@@ -1,6 +1,7 @@
 """Rollouts in a browser: steps, exposure and evidence are those of the control plane, orders go the whole way."""
 
 import http.client
+import itertools
 import json
 from typing import Any
 
@@ -27,9 +28,14 @@ def rolling(site: Site) -> tuple[Site, str]:
     """A rollout with some evidence."""
     rollout = started(site)
     until(lambda: _call(site, 0).status == 200, "the release among the calls")
-    for number in range(1, 60):
-        _call(site, number)
-    until(lambda: _split(site, rollout).get("candidate_n", 0) > 5, "evidence")
+    numbers = itertools.count(1)
+
+    def has_evidence() -> bool:
+        """Calls before the gateway has heard of the rollout are nobody's."""
+        _call(site, next(numbers))
+        return bool(_split(site, rollout).get("candidate_n", 0) > 5)
+
+    until(has_evidence, "evidence", 60)
     return site, rollout
 
 
