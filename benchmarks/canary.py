@@ -13,6 +13,7 @@ import operator
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ COLUMNS = {"chat": ("requests_per_s", "p50_ms", "p99_ms", "cpu_us", "load_busy",
 CONNECTIONS = 64
 SCENARIO = f"chat-{CONNECTIONS}"
 WARM_UP_S = 2.0
+CATCH_UP_S = 30.0
 _BEHIND = "measured"
 """The configured model; the load asks for the released name."""
 
@@ -129,12 +131,19 @@ def _prove(lab: Lab, gateway: Governed, contestant: Contestant, results: Results
     """Both arms had calls, and the rollout has counted them: the table "footprint" of the results."""
     try:
         with awake(contestant.process):
-            found = gateway.asked("rollout", "list")
+            deadline_s = time.perf_counter() + CATCH_UP_S
+            while not (units := _counted(gateway)) and time.perf_counter() < deadline_s:
+                time.sleep(1)
     except ReconcileFailed as exc:
         lab.remark(str(exc))
         return
-    for rollout in found if isinstance(found, list) else found.get("rollouts", []):
-        results.footprint[f"{gateway.name}: units of the candidate counted"] = float(rollout["units"])
+    results.footprint[f"{gateway.name}: units of the candidate counted"] = float(units)
+
+
+def _counted(gateway: Governed) -> int:
+    found = gateway.asked("rollout", "list")
+    (rollout,) = found if isinstance(found, list) else found["rollouts"]
+    return int(rollout["units"])
 
 
 def bars(results: Results) -> list[Bar]:
